@@ -11,7 +11,7 @@ struct AdmissionTests {
     return workbench.path(name)
   }
 
-  @Test func `with the swarm's key the file comes`() throws {
+  @Test func `get fetches a file from a private swarm with the swarm's key`() throws {
     let key = try makeKey("swarm.key")
     let (served, fileID, path) = try workbench.serveFile(byteCount: 100_000, "--swarm-key", key)
     let get = try workbench.run("get", fileID, "--peer", served.address, "--swarm-key", key, "-o", "out.bin")
@@ -19,7 +19,7 @@ struct AdmissionTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `another swarm's key is 77`() throws {
+  @Test func `get exits with 77 if its swarm key is another swarm's`() throws {
     let served = try workbench.serveFile(byteCount: 1_000, "--swarm-key", try makeKey("one.key"))
     let get = try workbench.run(
       "get", served.fileID, "--peer", served.served.address, "--swarm-key", try makeKey("two.key"))
@@ -28,7 +28,7 @@ struct AdmissionTests {
       get.stderr.lines.last?.contains("it belongs to a private swarm whose key this node lacks") == true, "\(get)")
   }
 
-  @Test func `no key against a private swarm is 77`() throws {
+  @Test func `get exits with 77 without a key for a private swarm`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000, "--swarm-key", try makeKey("swarm.key"))
     let get = try workbench.run("get", fileID, "--peer", served.address)
     #expect(get.code == 77, "\(get)")
@@ -36,21 +36,21 @@ struct AdmissionTests {
       get.stderr.lines.last?.contains("it belongs to a private swarm whose key this node lacks") == true, "\(get)")
   }
 
-  @Test func `a key against a public node is 77, and says that it is public`() throws {
+  @Test func `get exits with 77 if it has a swarm key and the node is public, and says so`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", served.address, "--swarm-key", try makeKey("swarm.key"))
     #expect(get.code == 77, "\(get)")
     #expect(get.stderr.lines.last?.contains("it is a public node, and this one has a --swarm-key") == true, "\(get)")
   }
 
-  @Test func `a pinned peer that answers is taken`() throws {
+  @Test func `get accepts a pinned peer that answers`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", "\(served.peerID)@\(served.address)", "-o", "out.bin")
     #expect(get.code == 0, "\(get)")
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `another than the pinned peer is 69, and learns nothing`() throws {
+  @Test func `get exits with 69 if another peer answers at a pinned address, and reveals no fileID to it`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/data.bin", byteCount: 1_000)
     let served = try workbench.serve(folder, "--verbose")
@@ -64,7 +64,7 @@ struct AdmissionTests {
   }
 
   @Test(arguments: ["auto", "aes", "chacha"], ["auto", "aes", "chacha"])
-  func `every choice of cipher speaks with every other`(serving: String, getting: String) throws {
+  func `nodes with any two cipher settings can speak`(serving: String, getting: String) throws {
     if !Processor.hasAES && [serving, getting].contains("aes") { try Test.cancel("the processor has no AES") }
     let (served, fileID, path) = try workbench.serveFile(byteCount: 300_000, "--cipher", serving)
     let get = try workbench.run("get", fileID, "--peer", served.address, "--cipher", getting, "-o", "out.bin")
@@ -73,7 +73,7 @@ struct AdmissionTests {
   }
 
   @Test(.enabled(if: Processor.hasAES), arguments: ["aes", "chacha"], ["aes", "chacha"])
-  func `in a private swarm every choice of cipher speaks with every other`(serving: String, getting: String) throws {
+  func `in a private swarm nodes with any two cipher settings can speak`(serving: String, getting: String) throws {
     let key = try makeKey("swarm.key")
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000, "--swarm-key", key, "--cipher", serving)
     let get = try workbench.run(

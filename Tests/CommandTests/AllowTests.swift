@@ -12,7 +12,7 @@ struct AllowTests {
     return peerID
   }
 
-  @Test func `who is listed is served, and nobody else`() throws {
+  @Test func `serve --allow serves listed peers and no others`() throws {
     let peerID = try whoAmI("mine.identity")
     let (served, fileID, path) = try workbench.serveFile(
       byteCount: 100_000, "--allow", AllowTests.nobody, "--allow", "\(AllowTests.nobody),\(peerID.uppercased())",
@@ -31,7 +31,7 @@ struct AllowTests {
     #expect(opens.count == 1 && opens[0].hasPrefix("[\(peerID.prefix(8))]"), "\(served.child)")
   }
 
-  @Test func `a node that does not admit is no hindrance where another has the file`() throws {
+  @Test func `a node that does not admit get does not matter if another one has the file`() throws {
     let (closed, fileID, path) = try workbench.serveFile(byteCount: 1_000, "--allow", AllowTests.nobody)
     let open = try workbench.serve(workbench.path("served"))
     let get = try workbench.run("get", fileID, "--peer", closed.address, "--peer", open.address, "-o", "out.bin")
@@ -39,7 +39,7 @@ struct AllowTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `not admitted here and not found there is 77`() throws {
+  @Test func `get exits with 77 if one peer does not admit it and the others lack the file`() throws {
     let (closed, fileID, _) = try workbench.serveFile(byteCount: 1_000, "--allow", AllowTests.nobody)
     let other = try workbench.serveFile(byteCount: 10, seed: 2, folder: "other").served
     let get = try workbench.run("get", fileID, "--peer", other.address, "--peer", closed.address)
@@ -47,13 +47,13 @@ struct AllowTests {
   }
 
   @Test(arguments: ["", "abcd", "\(nobody),", "\(nobody) \(nobody)", "\(nobody)0"])
-  func `a malformed PeerID is 64`(allow: String) throws {
+  func `serve exits with 64 if a PeerID of --allow is malformed`(allow: String) throws {
     let serve = try workbench.run("serve", ".", "--listen", "127.0.0.1:0", "--allow", allow)
     #expect(serve.code == 64, "\(serve)")
     #expect(serve.stderr.text.contains("is not a PeerID"), "\(serve)")
   }
 
-  @Test func `whoami says who serve is, before and while it runs`() throws {
+  @Test func `whoami prints the PeerID of serve before and while serve runs`() throws {
     let home = ["env", "P2PNODE_HOME=\(workbench.path("home"))"]
     let folder = try workbench.makeFolder("served")
     let before = try workbench.run("whoami", through: home)
@@ -63,13 +63,13 @@ struct AllowTests {
     #expect(try workbench.run("whoami", through: home).stdout.lines == [served.peerID])
   }
 
-  @Test func `whoami makes no key of a name that is mistyped`() throws {
+  @Test func `whoami makes no key for a mistyped name`() throws {
     let child = try workbench.run("whoami", "--identity", "typo.key")
     #expect(child.code == 66 && child.stderr.text.contains("--create"), "\(child)")
     #expect(!FileManager.default.fileExists(atPath: workbench.path("typo.key")))
   }
 
-  @Test func `whoami makes a key for its owner alone, and keeps it`() throws {
+  @Test func `whoami --create makes a key for its owner alone and keeps it`() throws {
     let first = try whoAmI("new.identity")
     #expect(first.wholeMatch(of: #/[0-9a-f]{64}/#) != nil)
     #expect(try whoAmI("new.identity") == first)

@@ -15,7 +15,7 @@ struct ConfigTests {
     try workbench.start(arguments, through: ["env", "P2PNODE_HOME=\(workbench.path("own"))"] + variables)
   }
 
-  @Test func `config prints every key with its value and where it comes from, and is such a file itself`() throws {
+  @Test func `config prints every key with value and origin, and its output is a valid configuration file`() throws {
     try write("workers = 2\nretries = 5\n")
     let config = try workbench.ended(try start(["config"], "P2PNODE_RETRIES=6"))
     #expect(config.code == 0, "\(config)")
@@ -32,7 +32,7 @@ struct ConfigTests {
     #expect(again.stdout.lines.contains { $0.hasPrefix("retries = 6 ") && $0.contains("# \(file):") }, "\(again)")
   }
 
-  @Test func `the page of defaults is a file that says what nobody says`() throws {
+  @Test func `the page of config --default is a valid file and sets every key to its default`() throws {
     let page = try workbench.run("config", "--default")
     #expect(page.code == 0, "\(page)")
     #expect(page.stdout.lines.allSatisfy { $0.isEmpty || $0.hasPrefix("#") }, "\(page)")
@@ -49,7 +49,7 @@ struct ConfigTests {
   }
 
   @Test(arguments: [["config"], ["whoami"], ["serve", "."], ["get", String(repeating: "ab", count: 32)]])
-  func `a slip is 64, with its place`(arguments: [String]) throws {
+  func `a mistake in the file ends each verb with 64 and its line`(arguments: [String]) throws {
     try write("\nworkerz = 2\n")
     let child = try workbench.ended(try start(arguments))
     #expect(child.code == 64, "\(child)")
@@ -57,7 +57,7 @@ struct ConfigTests {
     #expect(child.stdout.bytes.isEmpty, "\(child)")
   }
 
-  @Test func `another file is read where --config names it, and none for /dev/null`() throws {
+  @Test func `config reads the file that --config names, and no file for --config /dev/null`() throws {
     try write("workers = none of your business\n")
     let path = try workbench.makeFile("mine", Array("workers = 5\n".utf8))
     let mine = try workbench.ended(try start(["config", "--config", path]))
@@ -68,7 +68,7 @@ struct ConfigTests {
     #expect(missing.code == 66, "\(missing)")
   }
 
-  @Test func `serve and get take what the file says`() throws {
+  @Test func `serve and get use the settings of the file`() throws {
     try write("identity = mine.key\nlisten = 127.0.0.1:0\nallow = \(String(repeating: "ab", count: 32))\n")
     let folder = try workbench.makeFolder("files")
     try workbench.makeFile("files/data.bin", byteCount: 1_000)
@@ -86,7 +86,7 @@ struct ConfigTests {
     #expect(get.stderr.text.contains("another process is using it"), "\(get)")
   }
 
-  @Test func `a quiet get says nothing when it reads its settings again`() throws {
+  @Test func `a quiet get prints nothing when it reloads its settings`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 3 << 20, "--upload-limit", "1Mi")
     let get = try workbench.start(["get", fileID, "--peer", served.address, "-o", "out", "--quiet", "--json"])
     try workbench.line(of: get, on: .stdout, with: "\"chunk\"")
@@ -94,7 +94,7 @@ struct ConfigTests {
     #expect(try workbench.ended(get).code == 0 && get.stderr.bytes.isEmpty, "\(get)")
   }
 
-  @Test func `SIGHUP takes limits, the allowed and the log level over, and says so`() throws {
+  @Test func `on SIGHUP serve takes over limits, allowed peers and log level, and reports them`() throws {
     try write("log-level = info\n")
     let folder = try workbench.makeFolder("files")
     let path = try workbench.makeFile("files/data.bin", byteCount: 1_000)
@@ -134,8 +134,7 @@ struct ConfigTests {
     #expect(try workbench.ended(serve).code == 0, "\(serve)")
   }
 
-  @Test func `another swarm key needs a new start, which SIGHUP says, and a key that is gone makes config fail`() throws
-  {
+  @Test func `SIGHUP reports that another swarm key needs a restart, and config fails if a key is missing`() throws {
     for name in ["one.key", "other.key"] { #expect(try workbench.run("keygen", name).code == 0) }
     try write("swarm-key = swarm.key\n")
     let key = workbench.path("own/config/swarm.key")
@@ -159,7 +158,7 @@ struct ConfigTests {
   }
 
   @Test(arguments: ["upload-limit", "upload-limit-per-peer"])
-  func `a raised limit lets what waits go on at once, and peers that are no longer allowed have to go`(
+  func `on SIGHUP a raised limit applies at once, and peers that are no longer allowed are disconnected`(
     limit: String
   ) throws {
     try write("\(limit) = 1K\n")
@@ -189,7 +188,7 @@ struct ConfigTests {
     #expect(try workbench.ended(banned).code != 0, "\(banned)")
   }
 
-  @Test func `get takes its limits over on SIGHUP`() throws {
+  @Test func `on SIGHUP get takes over its limits`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 2 << 20)
     try write("download-limit = 1K\n")
     // At that rate the file takes half an hour.

@@ -55,7 +55,7 @@ private struct Moment: CustomStringConvertible {
   }
 
   @Test(.enabled(if: Trace.isHere, "strace is not here"))
-  func `killed at any write, sync or rename, the next get makes the right file of what is there`() throws {
+  func `after a kill at any write, sync or rename, the next get completes the correct file`() throws {
     let short = try serve(Self.byteCount, in: "short")
     // Long enough that the journal is synced before the end.
     let long = try serve(2 * Self.byteCount, in: "long")
@@ -96,7 +96,7 @@ private struct Moment: CustomStringConvertible {
     return code != 0
   }
 
-  @Test func `what the journal claims is not fetched again, also of an unfinished chunk`() throws {
+  @Test func `a get after a kill does not fetch again the leaves that the journal claims`() throws {
     let (slow, fileID, path) = try workbench.serveFile(byteCount: Self.byteCount, "--upload-limit", "2Mi")
     let output = try workbench.makeFolder("output")
     let killed = try workbench.start(["get", fileID, "--peer", slow.address, "-o", output])
@@ -112,7 +112,7 @@ private struct Moment: CustomStringConvertible {
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func `a get that a signal ends says at once what it has, and none of it is fetched again`(signal: Int32) throws {
+  func `a get that a signal ends claims all its verified leaves, and none is fetched again`(signal: Int32) throws {
     let (slow, fileID, path) = try workbench.serveFile(byteCount: Self.byteCount, "--upload-limit", "3Mi")
     let output = try workbench.makeFolder("output")
     let stopped = try workbench.start(["get", fileID, "--peer", slow.address, "-o", output, "--json", "--verbose"])
@@ -131,7 +131,7 @@ private struct Moment: CustomStringConvertible {
     #expect(TestFile.areEqual(path, output + "/data.bin"))
   }
 
-  @Test func `killed at 20 random moments, no chunk that was verified and written is fetched again`() throws {
+  @Test func `after a kill at 20 random moments no verified and written chunk is fetched again`() throws {
     let byteCount = 100 << 20 - 12_345
     let (slow, fileID, path) = try workbench.serveFile(byteCount: byteCount, "--upload-limit", "12Mi")
     let output = try workbench.makeFolder("output")
@@ -166,7 +166,7 @@ private struct Moment: CustomStringConvertible {
 struct FoundTests {
   private let workbench = Workbench()
 
-  @Test func `a file that is there already is said to be, and not fetched, also with --force`() throws {
+  @Test func `get reports a file that is already there and fetches nothing, also with --force`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 3 << 20 | 7)
     let output = try workbench.makeFolder("output")
     #expect(try workbench.run("get", fileID, "--peer", served.address, "-o", output).code == 0)
@@ -185,7 +185,7 @@ struct FoundTests {
     #expect(TestFile.areEqual(path, output + "/data.bin"))
   }
 
-  @Test func `a file of the same length with another byte is 73, and replaced with --force`() throws {
+  @Test func `get exits with 73 if another file of the same length is there, and replaces it with --force`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 3 << 20 | 7)
     var bytes = Array(try #require(FileManager.default.contents(atPath: path)))
     bytes[2_000_000] ^= 1
@@ -200,7 +200,7 @@ struct FoundTests {
     #expect(TestFile.areEqual(path, output))
   }
 
-  @Test func `the name is chosen once: the journal's is kept where no other is named`() throws {
+  @Test func `without a name on the command line, get keeps the name in the journal`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 80 << 20, "--upload-limit", "20Mi")
     let output = try workbench.makeFolder("output")
     let first = try workbench.start(["get", fileID, "--peer", served.address, "-o", output + "/own.name"])

@@ -52,7 +52,7 @@ import Testing
     ("pwrite64", "EIO", "Input/output error", [2, 350]),
     ("fdatasync", "EIO", "Input/output error", [1]),
     ("fdatasync", "ENOSPC", "no room on the disk", [1]),
-  ]) func `a write or a sync that fails is 74, and what was there before is kept`(
+  ]) func `get exits with 74 if a write or a sync fails, and keeps the bytes written before`(
     call: String, error: String, words: String, numbers: [Int]
   ) throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: Self.byteCount)
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(.enabled(if: Privileges.canEnterMounts))
-  func `a disk that fills midway is 74, and with room again the same command fetches the rest`() throws {
+  func `get exits with 74 if the disk fills, and the same command fetches the rest once there is room`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 12 << 20, "--upload-limit", "2Mi")
     let disk = try workbench.makeFolder("disk")
     let mounts = try workbench.mounts(#"mount -t tmpfs -o size=13m tmpfs "$0""#, disk)

@@ -76,7 +76,7 @@ struct EventTable {
 struct EventDescriptionTests {
   private let workbench = Workbench()
 
-  @Test func `what each verb says with --json is what its page describes`() throws {
+  @Test func `the events of each verb are those that its page describes`() throws {
     let table = try EventTable()
     var seen: Set<String> = []
     func check(_ output: Output, _ comment: Comment) throws {
@@ -117,7 +117,7 @@ struct EventDescriptionTests {
     #expect(seen.subtracting(table.events) == [], "not described")
   }
 
-  @Test func `the events of a download with faults are as described, come once, and add up to its statistics`() throws {
+  @Test func `the events of a faulty download match their description and add up to its statistics`() throws {
     // So slow that the other peers are asked too.
     let (honest, fileID, path) = try workbench.serveFile(byteCount: 6 << 20 | 77, "--upload-limit", "2Mi")
     let sample = Sample("data.bin", bytes: Array(try #require(FileManager.default.contents(atPath: path))))

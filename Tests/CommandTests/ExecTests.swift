@@ -15,7 +15,7 @@ struct ExecTests {
       ["get", fileID, "--peer", served.address, "-o", "out.bin", "--exec", program] + options)
   }
 
-  @Test func `it gets the absolute path and the ID, when the output has its name`() throws {
+  @Test func `get --exec passes the absolute path and the ID once the output has its name`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_500_000)
     let hook = try script(#"echo "$#,$1,$P2PNODE_PATH,$P2PNODE_ID"; cp "$1" copy; echo error >&2"#)
     let child = try workbench.ended(get(fileID, served, exec: hook))
@@ -28,7 +28,7 @@ struct ExecTests {
     #expect(TestFile.areEqual(path, workbench.path("copy")))
   }
 
-  @Test func `no shell reads it`() throws {
+  @Test func `get --exec uses no shell for path or ID`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let child = try workbench.ended(get(fileID, served, exec: "touch made; true"))
     #expect(child.code == 0, "\(child)")
@@ -38,7 +38,7 @@ struct ExecTests {
   }
 
   @Test(arguments: [("exit 3", "ended with exit code 3"), ("kill -9 $$", "was ended by signal 9")])
-  func `its failure is said and changes no exit code`(text: String, words: String) throws {
+  func `a failure of the --exec program is reported and changes no exit code`(text: String, words: String) throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let child = try workbench.ended(get(fileID, served, exec: try script(text), "--json", "--quiet"))
     #expect(child.code == 0, "\(child)")
@@ -49,7 +49,7 @@ struct ExecTests {
     #expect(objects.last?["event"] as? String == "exec" && objects.last?["message"] != nil, "\(child)")
   }
 
-  @Test func `it runs for each output once, also for one that is here already`() throws {
+  @Test func `get --exec runs once for each output, also for one that is already there`() throws {
     let folder = try workbench.makeFolder("served")
     for i in 0..<3 { try workbench.makeFile("served/\(i).bin", byteCount: 100_000 + i, seed: UInt64(i + 1)) }
     let served = try workbench.serve(folder)
@@ -65,7 +65,7 @@ struct ExecTests {
     }
   }
 
-  @Test func `it has no file open but its streams, no blocked signal, and leaves no zombie`() throws {
+  @Test func `the --exec program gets only its streams and no blocked signal, and leaves no zombie`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let hook = try script(
       """
@@ -93,7 +93,7 @@ struct ExecTests {
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func `a signal ends the program that runs, and then the command`(signal: Int32) throws {
+  func `a signal ends the running --exec program and then get`(signal: Int32) throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let hook = try script("echo runs; exec tail -f /dev/null")
     let child = try get(fileID, served, exec: hook)

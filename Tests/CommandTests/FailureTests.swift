@@ -59,7 +59,7 @@ struct FailureTests {
     "use ", "wait ", "when ", "nothing is kept: run ",
   ]
 
-  @Test func `every error ends with what to do`() throws {
+  @Test func `every error ends with advice on what to do`() throws {
     for failure in FailureTests.failures + (try FailureTests.downloads()) {
       let clauses = failure.message.split(separator: #/[;:)] (?=[a-z])/#).map(String.init)
       #expect(

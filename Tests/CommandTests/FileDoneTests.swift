@@ -50,7 +50,7 @@ struct FileDoneTests {
     #expect(table.difference(of: progress) == nil)
   }
 
-  @Test func `files that are kept or copied are reported with the place where they are, and counted`() throws {
+  @Test func `kept and copied files are reported with their paths and counted`() throws {
     let (served, id) = try serve()
     for (from, to) in [("a", "a"), ("z", "moved"), ("large", "large")] {
       _ = try workbench.makeFolder("copy")
@@ -75,7 +75,7 @@ struct FileDoneTests {
     #expect(found.sorted() == ["a", "large", "sub/b", "z"], "\(again)")
   }
 
-  @Test func `files that an earlier get left are reported again`() throws {
+  @Test func `files that an earlier get completed are reported again`() throws {
     let (served, id) = try serve("--upload-limit", "1Mi")
     let first = try workbench.start(["get", id, "--peer", served.address, "-o", "copy", "--json"])
     for name in ["a", "sub/b", "z"] { try workbench.line(of: first, on: .stdout, with: #""path":"\#(name)""#) }

@@ -34,7 +34,7 @@ import Transfer
   // MARK: A new output
 
   @Test(.enabled(if: Trace.isHere, "strace is not here"))
-  func `killed at any call, a new output is whole or not there, and the next get fetches what is missing`() throws {
+  func `after a kill at any call a new output is complete or absent, and the next get fetches the rest`() throws {
     let from = try serve(new)
     for (call, numbers) in [
       ("mkdirat", [1, 2, 6]), ("pwrite64", [1, 2, 40]), ("syncfs", [1]), ("fsync", [1, 3]), ("symlinkat", [1, 2, 3]),
@@ -62,7 +62,7 @@ import Transfer
     }
   }
 
-  @Test func `killed at random moments, no chunk of a new folder that was verified is fetched again`() throws {
+  @Test func `after a kill at random moments no verified chunk of a new folder is fetched again`() throws {
     // Long enough to have a journal.
     let tree = Tree.sample(largeBytes: 66 << 20)
     let slow = try serve(tree, "--upload-limit", "12Mi")
@@ -94,7 +94,7 @@ import Transfer
   // MARK: An existing output
 
   @Test(arguments: [["--update"], ["--update", "--delete"]])
-  func `killed at random moments of an update, every file is the old or the new one`(options: [String]) throws {
+  func `after a kill of an update at random moments every file is the old or the new one`(options: [String]) throws {
     let old = new.older()
     let slow = try serve(new, "--upload-limit", "4Mi")
     let output = workbench.path("out")

@@ -17,7 +17,7 @@ import Testing
     try workbench.ended(try workbench.start(["get", from.id, "--peer", from.served.address] + options))
   }
 
-  @Test func `the same command twice finds the folder here, also without a peer`() throws {
+  @Test func `the same command run twice finds the folder in place, also without a peer`() throws {
     let from = try serve()
     var environment = ProcessInfo.processInfo.environment
     (environment["P2PNODE_HOME"], environment["P2PNODE_LAN"]) = (workbench.path("home"), "off")
@@ -39,7 +39,7 @@ import Testing
     #expect(try workbench.files(in: "copy") == tree)
   }
 
-  @Test func `a slash at the end means a place in the folder, and none the folder itself`() throws {
+  @Test func `get -o DIR/ puts the folder into DIR, and get -o DIR makes DIR the folder`() throws {
     let from = try serve()
     _ = try workbench.makeFolder("empty")
     _ = try workbench.makeFolder("outer")
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func `a folder with a part of the version gets the rest`() throws {
+  @Test func `get completes a folder that has a part of the version`() throws {
     let from = try serve()
     let part = try get(from, "-o", "copy", "--include", "a")
     #expect(part.code == 0, "\(part)")
@@ -63,7 +63,7 @@ import Testing
     #expect(try workbench.files(in: "copy") == tree)
   }
 
-  @Test func `a folder with all of the version may hold other names, and is right`() throws {
+  @Test func `a folder with the complete version and other names is accepted`() throws {
     let from = try serve()
     try workbench.write(tree.merging(["own": [9]]) { $1 }, in: "copy")
     let get = try get(from, "-o", "copy")
@@ -76,7 +76,7 @@ import Testing
       (["a": [2]], "a in it is not as in this version"), (["own": [9]], "holds own, which this version does not"),
       (["sub": [1]], "sub in it is not as in this version"), (["a/own": [1]], "a in it is not as in this version"),
     ] as [([String: [UInt8]], String)])
-  func `a folder with anything else is 73 and stays`(held: [String: [UInt8]], words: String) throws {
+  func `get exits with 73 if a folder holds anything else and keeps it`(held: [String: [UInt8]], words: String) throws {
     let from = try serve()
     try workbench.write(held, in: "copy")
     for options in [[], ["--force"], ["--dry-run"]] {
@@ -89,7 +89,7 @@ import Testing
     }
   }
 
-  @Test func `a suggested name adds nothing to a folder that is there`() throws {
+  @Test func `a suggested name adds nothing to an existing folder`() throws {
     let from = try serve()
     let place = try workbench.makeFolder("place")
     try workbench.write(["a": [1]], in: "place/tree")
@@ -103,7 +103,7 @@ import Testing
     #expect(try workbench.files(in: "place") == Dictionary(uniqueKeysWithValues: tree.map { ("tree/\($0)", $1) }))
   }
 
-  @Test func `an update that changes nothing says that the folder is here`() throws {
+  @Test func `an update that changes nothing reports that the folder is in place`() throws {
     let from = try serve()
     try workbench.write(tree, in: "copy")
     let update = try get(from, "-o", "copy", "--update", "--json")
@@ -112,7 +112,7 @@ import Testing
   }
 
   @Test(.enabled(if: Trace.isHere, "strace is not here"), arguments: [1, 2, 3])
-  func `killed while an empty folder is filled, the next get completes it`(number: Int) throws {
+  func `after a kill during filling an empty folder, the next get completes it`(number: Int) throws {
     let from = try serve()
     _ = try workbench.makeFolder("copy")
     let arguments = ["get", from.id, "--peer", from.served.address, "-o", "copy", "--quiet"]

@@ -59,7 +59,7 @@ struct FolderPowerCutTests {
     return claims.count
   }
 
-  @Test func `after a power cut a new folder is whole or not there, and what the journal claims is right`() throws {
+  @Test func `after a power cut a new folder is complete or absent, and the journal's claims are correct`() throws {
     let tree = Tree.sample(largeBytes: 66 << 20)
     let served = try serve(tree, limit: "7Mi")
     let seed = UInt64.random(in: 0 ... .max)

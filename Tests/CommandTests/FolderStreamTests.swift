@@ -46,7 +46,7 @@ import Testing
     ["--include", "middle/2", "--include", "void/in", "--include", "small/link", "--include", "run.sh"],
     ["--include", "large.bin"],
   ])
-  func `tar unpacks what the filter includes, and nothing else`(options: [String]) throws {
+  func `tar unpacks the files that the filter includes and no others`(options: [String]) throws {
     let tree = Tree.sample(largeBytes: 5 << 19)
     let from = try serve(tree)
     // The same part of the folder, fetched into a folder.
@@ -94,7 +94,7 @@ import Testing
     #expect(sent >= 9 << 20 && sent < (9 << 20) + 100_000, "\(sent) bytes")
   }
 
-  @Test func `patterns that match nothing are 64, and stdout stays empty`() throws {
+  @Test func `get exits with 64 if its patterns match nothing, and stdout stays empty`() throws {
     let from = try serve(Tree.sample(largeBytes: 1_000))
     let stream = try get(from, ["--include", "nothing/like/this"])
     #expect(stream.code == 64 && stream.stdout.bytes.isEmpty, "\(stream)")
@@ -102,7 +102,7 @@ import Testing
   }
 
   @Test(arguments: [["--exclude", "middle"], ["--include", "void", "--include", "link"]])
-  func `a reader that goes ends a part of a folder with 74`(options: [String]) throws {
+  func `get exits with 74 if the reader of a streamed part of a folder goes`(options: [String]) throws {
     let from = try serve(Tree.sample(largeBytes: 1 << 20))
     let arguments = ["get", from.id, "--peer", from.served.address, "-o", "-", "--quiet"] + options
     // A pipe without a reader from the start.

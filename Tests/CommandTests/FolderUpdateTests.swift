@@ -43,7 +43,7 @@ import Testing
 
   // MARK: Updates
 
-  @Test func `an update fetches little more than what differs`() throws {
+  @Test func `an update fetches little more than the differences`() throws {
     var files = small
     files["large"] = pattern(12 << 20, seed: 70)
     files["moved/from"] = pattern(3 << 20, seed: 71)
@@ -70,7 +70,7 @@ import Testing
     #expect(again.code == 69 || again.code == 0, "\(again)")
   }
 
-  @Test func `a dry run tells what an update would do, and changes nothing`() throws {
+  @Test func `a dry run reports the steps of an update and changes nothing`() throws {
     var files = small
     files["old/name"] = pattern(80_000, seed: 80)
     try workbench.write(files, in: "copy")
@@ -104,7 +104,7 @@ import Testing
     #expect(!names.contains { $0.contains("p2p-part") })
   }
 
-  @Test func `a comma separates patterns, also where a name has one, and verify checks the same part`() throws {
+  @Test func `a comma separates patterns, also for names with a comma, and verify checks the same part`() throws {
     let files: [String: [UInt8]] = ["a/x.txt": [1], "b": [2], "c": [3], "d,e": [4]]
     let from = try serve(files, "served")
     let part = try get(from, "-o", "copy", "--include", "x.txt,b", "--include", "d,e")
@@ -129,7 +129,7 @@ import Testing
     #expect(nothing.code == 64, "\(nothing)")
   }
 
-  @Test func `a part of a folder is fetched, and an update completes it`() throws {
+  @Test func `get fetches a part of a folder, and an update completes it`() throws {
     let files: [String: [UInt8]] = ["a/x.txt": [1], "a/y.log": [2], "b/z.txt": [3], "c": pattern(2 << 20, seed: 5)]
     let from = try serve(files, "served")
     let part = try get(from, "-o", "copy", "--exclude", "*.log", "--include", "a", "--exclude", "x.*", "--exclude", "c")
@@ -160,7 +160,7 @@ import Testing
     #expect(sent < 1 << 20 | 10_000, "\(sent) bytes")
   }
 
-  @Test func `an update without a name finds the folder by the suggested one, and leaves nothing beside it`() throws {
+  @Test func `an update without a name finds the folder by its suggested name and leaves nothing beside it`() throws {
     let files: [String: [UInt8]] = ["a": [1], "b/c": [2]]
     let from = try serve(files, "served")
     let folder = try workbench.makeFolder("here")
@@ -178,7 +178,7 @@ import Testing
     #expect(try workbench.files(in: "here") == ["tree/a": [1], "tree/b/c": [2], "tree/own": [3]])
   }
 
-  @Test func `an updated folder offers what it kept, too`() throws {
+  @Test func `an updated folder also offers the files that it kept`() throws {
     var files = small
     files["large"] = pattern(3 << 20, seed: 100)
     try workbench.write(files, in: "copy")
@@ -198,7 +198,7 @@ import Testing
 
   // MARK: Refusals
 
-  @Test func `a folder that exists is only updated on request`() throws {
+  @Test func `an existing folder is updated only on request`() throws {
     let from = try serve(["a": [1]], "served")
     try workbench.write(["a": [2], "b": [3]], in: "copy/tree")
     for options in [[], ["--force"]] {
@@ -219,7 +219,7 @@ import Testing
     #expect(missing.code == 66, "\(missing)")
   }
 
-  @Test func `a folder with unlisted files does not make way`() throws {
+  @Test func `a folder with unlisted files is not replaced`() throws {
     let from = try serve(["a": [1]], "served")
     try workbench.write(["a/own": [2]], in: "copy")
     let get = try get(from, "-o", "copy", "--update")
@@ -232,7 +232,7 @@ import Testing
     ["--reuse", ".", "-o", "-"], ["--dry-run", "--keep-serving"], ["--include", ""],
     ["--exclude", "["],
   ])
-  func `options that exclude each other are 64`(options: [String]) throws {
+  func `get exits with 64 if its options exclude each other`(options: [String]) throws {
     let id = String(repeating: "ab", count: 32)
     let get = try workbench.ended(try workbench.start(["get", id, "--peer", "127.0.0.1:9"] + options))
     #expect(get.code == 64, "\(get)")
@@ -242,7 +242,7 @@ import Testing
   // MARK: Crashes
 
   @Test(.enabled(if: Trace.isHere, "strace is not here"))
-  func `killed at any rename or removal, the next update completes the folder`() throws {
+  func `after a kill at any rename or removal the next update completes the folder`() throws {
     var old = small
     old["large"] = pattern(3 << 20, seed: 95)
     old["gone/x"] = [1]

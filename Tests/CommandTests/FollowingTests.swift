@@ -11,7 +11,7 @@ struct FollowingTests {
 
   private func move(_ old: String, _ new: String) { #expect(rename(workbench.path(old), workbench.path(new)) == 0) }
 
-  @Test func `files that are added, changed, renamed, moved and removed are told, and served or not`() throws {
+  @Test func `serve reports added, changed, renamed, moved and removed files, and serves the present ones`() throws {
     let folder = try workbench.makeFolder("served")
     _ = try workbench.makeFolder("aside/deep/er")
     try workbench.makeFile("served/a", byteCount: 1_000)
@@ -47,7 +47,7 @@ struct FollowingTests {
     #expect(served.child.code == 0)
   }
 
-  @Test func `with --json each change is an event`() throws {
+  @Test func `serve --json prints an event for each change`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/a", byteCount: 1_000)
     let served = try workbench.serve(folder, "--json")
@@ -59,7 +59,7 @@ struct FollowingTests {
     #expect(events == ["listening", "file", "folder", "ready", "renamed", "withdrawn"])
   }
 
-  @Test func `a file that is replaced while it is fetched is completed from another`() throws {
+  @Test func `get completes a file from another peer if one replaces it meanwhile`() throws {
     let (slow, fileID, _) = try workbench.serveFile(byteCount: 8 << 20, "--upload-limit", "1Mi")
     let copy = try workbench.serveFile(byteCount: 8 << 20, "--upload-limit", "4Mi", folder: "copy").served
     let get = try workbench.start(
@@ -73,7 +73,7 @@ struct FollowingTests {
     #expect(TestFile.areEqual(workbench.path("copy/data.bin"), workbench.path("out.bin")))
   }
 
-  @Test func `a file that is removed while it is fetched from the only one that had it ends that clearly`() throws {
+  @Test func `get ends with a clear error if its only peer removes the file`() throws {
     let (slow, fileID, path) = try workbench.serveFile(byteCount: 8 << 20, "--upload-limit", "1Mi")
     let get = try workbench.start(
       ["get", fileID, "--peer", slow.address, "-o", "out.bin", "--verbose", "--chunk-timeout", "2"])
@@ -84,7 +84,7 @@ struct FollowingTests {
     #expect(get.stderr.text.contains("it no longer offers the file: it was removed there"), "\(get)")
   }
 
-  @Test func `a file that is renamed while it is fetched is fetched to the end`() throws {
+  @Test func `get completes a file that its peer renames meanwhile`() throws {
     let (slow, fileID, _) = try workbench.serveFile(byteCount: 4 << 20, "--upload-limit", "2Mi")
     let get = try workbench.start(["get", fileID, "--peer", slow.address, "-o", "out.bin", "--verbose"])
     try workbench.line(of: get, with: "Chunk 1/4")
@@ -101,7 +101,7 @@ struct FollowingTests {
   /// The environment with which several processes share their state.
   private var home: [String] { ["env", "P2PNODE_HOME=\(workbench.path("home"))"] }
 
-  @Test func `a second serve prints the same also while another runs`() throws {
+  @Test func `a second serve prints the same lines, also while another one runs`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/a", byteCount: 3 << 20)
     let first = try workbench.serve(folder, through: home)
@@ -116,7 +116,7 @@ struct FollowingTests {
     #expect(get.code == 0, "\(get)")
   }
 
-  @Test func `a database that is damaged is set aside with a warning`() throws {
+  @Test func `serve sets a damaged database aside with a warning`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/a", byteCount: 3_000)
     let first = try workbench.serve(folder, through: home)
@@ -133,7 +133,7 @@ struct FollowingTests {
   }
 
   @Test(.enabled(if: Privileges.canObeyPermissions))
-  func `a state folder that cannot be written to is 73, and the way out is named`() throws {
+  func `serve exits with 73 if it cannot write to its state folder, and names the remedy`() throws {
     let folder = try workbench.makeFolder("served")
     for name in ["home/config", "home/state"] { _ = try workbench.makeFolder(name) }
     chmod(workbench.path("home/state"), 0o500)

@@ -46,7 +46,7 @@ struct HelpTests {
   }
 
   @Test(arguments: ["id", "link", "verify", "parts", "keygen", "whoami", "config"])
-  func `every example of a verb that ends by itself works when it is pasted`(verb: String) throws {
+  func `every example of a verb that ends by itself works as it is printed`(verb: String) throws {
     try makeImages()
     for example in try examples(verb) {
       let child = try workbench.ended(try shell(example))
@@ -54,7 +54,7 @@ struct HelpTests {
     }
   }
 
-  @Test func `the examples of serve and of get work when they are pasted together`() throws {
+  @Test func `the examples of serve and get work together as they are printed`() throws {
     try makeImages()
     for (i, example) in try examples("serve").enumerated() {
       // Other programs may use the default port, so each named port becomes a free one.

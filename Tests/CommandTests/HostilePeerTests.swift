@@ -15,7 +15,7 @@ struct HostilePeerTests {
   enum Refusal: CaseIterable { case busy, notAllowed }
 
   @Test(arguments: Refusal.allCases)
-  func `beside a liar, one that refuses and one that is always late the file comes from the fourth`(
+  func `beside a liar, a refusing and a slow peer, get fetches the file from the fourth`(
     refusal: Refusal
   ) throws {
     // So slow that the other peers are asked too.

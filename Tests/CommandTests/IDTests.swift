@@ -5,7 +5,7 @@ import Testing
 struct IDTests {
   private let workbench = Workbench()
 
-  @Test func `id prints the fileIDs that serve prints, as sha256sum prints its sums`() throws {
+  @Test func `id prints the fileIDs that serve prints, in the format of sha256sum`() throws {
     let folder = try workbench.makeFolder("served")
     for (name, byteCount) in [("empty", 0), ("small", 5), ("large", (3 << 20) + 1)] {
       try workbench.makeFile("served/\(name)", byteCount: byteCount)
@@ -18,7 +18,7 @@ struct IDTests {
     #expect(id.stderr.bytes.isEmpty, "\(id)")
   }
 
-  @Test func `id prints the IDs of folders that serve prints, also with options`() throws {
+  @Test func `id prints the folder IDs that serve prints, also with options`() throws {
     let folder = try workbench.makeFolder("served")
     for name in ["deep", "deep/er", "none"] { _ = try workbench.makeFolder("served/\(name)") }
     for name in ["a", "deep/b", "deep/er/.c"] { try workbench.makeFile("served/\(name)", byteCount: 20_000) }
@@ -36,7 +36,7 @@ struct IDTests {
     #expect(link.stdout.text.contains("/name=deep/length="), "\(link)")
   }
 
-  @Test func `one missing file does not keep id from the others`() throws {
+  @Test func `id prints the IDs of the other files if one is missing`() throws {
     try workbench.makeFile("there", byteCount: 10)
     let id = try workbench.run("id", "missing", "there")
     #expect(id.code == 66, "\(id)")
@@ -44,7 +44,7 @@ struct IDTests {
   }
 
   @Test(.enabled(if: Privileges.canObeyPermissions))
-  func `an ID that leaves out what cannot be read is printed with exit code 66`() throws {
+  func `id exits with 66 and prints an ID that leaves out unreadable paths`() throws {
     let folder = try workbench.makeFolder("tree")
     try workbench.makeFile("tree/there", byteCount: 10)
     chmod(try workbench.makeFile("tree/unreadable", byteCount: 2), 0)
@@ -62,7 +62,7 @@ struct IDTests {
     #expect(excluded.code == 0 && excluded.stdout.lines.first == id.stdout.lines.first, "\(excluded)")
   }
 
-  @Test func `verify says OK of the right file and 65 of another`() throws {
+  @Test func `verify prints OK for the right file and exits with 65 for another`() throws {
     try workbench.makeFile("one", byteCount: 100_000, seed: 1)
     try workbench.makeFile("two", byteCount: 100_000, seed: 2)
     let id = try workbench.run("id", "one")

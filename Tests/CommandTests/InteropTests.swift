@@ -56,7 +56,7 @@ struct InteropTests {
   }
 
   @Test(arguments: ["chacha", "aes"], [false, true])
-  func `another implementation dials serve, and opens a file after a new key`(suite: String, isPrivate: Bool) throws {
+  func `another implementation dials serve and opens a file after a new key`(suite: String, isPrivate: Bool) throws {
     if !Processor.hasAES && suite == "aes" { try Test.cancel("the processor has no AES") }
     let keys = try swarmKeyOptions(isPrivate)
     let folder = try workbench.makeFolder("served")
@@ -81,7 +81,7 @@ struct InteropTests {
   }
 
   @Test(arguments: ["chacha", "aes"], [false, true])
-  func `get dials another implementation, which has not the file after a new key`(
+  func `get dials another implementation, which refuses the file after a new key`(
     suite: String, isPrivate: Bool
   ) throws {
     if !Processor.hasAES && suite == "aes" { try Test.cancel("the processor has no AES") }
@@ -99,7 +99,7 @@ struct InteropTests {
     checkChannel(try report(peer), suite, isPrivate, peer)
   }
 
-  @Test func `what a peer said before it reset the connection is read, also where an answer to it cannot be sent`()
+  @Test func `get reads the last bytes of a peer that resets the connection, even if get's answer cannot be sent`()
     throws
   {
     let (peer, port, peerID) = try listen(["--leave", "--records", "60"])

@@ -14,7 +14,7 @@ struct InterruptTests {
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func `a get that a signal ends keeps its part, and the next fetches less`(signal: Int32) throws {
+  func `a get that a signal ends keeps its part, and the next get fetches less`(signal: Int32) throws {
     let (slow, fileID, path) = try workbench.serveFile(byteCount: 8 << 20, "--upload-limit", "2Mi")
     let output = try workbench.makeFolder("output")
     let interrupted = try workbench.start(["get", fileID, "--peer", slow.address, "-o", output + "/out.bin"])
@@ -43,7 +43,7 @@ struct InterruptTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: output) == ["out.bin"])
   }
 
-  @Test func `a get that is killed loses nothing that was verified`() throws {
+  @Test func `a killed get loses no verified bytes`() throws {
     let (slow, fileID, path) = try workbench.serveFile(byteCount: 6 << 20, "--upload-limit", "2Mi")
     let killed = try workbench.start(["get", fileID, "--peer", slow.address, "-o", "out.bin"])
     try workbench.line(of: killed, with: "Chunk 2/6")
@@ -59,7 +59,7 @@ struct InterruptTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `a damaged part file costs its damaged chunks, and nothing wrong comes of it`() throws {
+  @Test func `for a damaged part file get fetches the damaged chunks again and no wrong byte stays`() throws {
     let (slow, fileID, path) = try workbench.serveFile(byteCount: 6 << 20, "--upload-limit", "2Mi")
     let interrupted = try workbench.start(["get", fileID, "--peer", slow.address, "-o", "out.bin"])
     try workbench.line(of: interrupted, with: "Chunk 3/6")
@@ -79,7 +79,7 @@ struct InterruptTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `when every peer dies midway it is 75, and the next get goes on`() throws {
+  @Test func `get exits with 75 if every peer dies, and the next get continues`() throws {
     let (one, fileID, path) = try workbench.serveFile(byteCount: 8 << 20, "--upload-limit", "2Mi")
     let two = try workbench.serve(workbench.path("served"), "--upload-limit", "2Mi")
     let left = try workbench.start([
@@ -98,7 +98,7 @@ struct InterruptTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `a get that is interrupted before it found anything leaves nothing`() throws {
+  @Test func `an interrupted get that found no peer leaves no file`() throws {
     let impostor = try workbench.impostor(.ssh)
     let silent = try LocalPort.listening()  // connects, but no process accepts
     defer { close(silent.socket) }
@@ -116,7 +116,7 @@ struct InterruptTests {
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func `a serve that is told to end finishes what it sends, and ends with 0`(signal: Int32) throws {
+  func `a serve that gets a signal finishes what it sends and exits with 0`(signal: Int32) throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 4 << 20, "--upload-limit", "4Mi")
     let get = try workbench.start([
       "get", fileID, "--peer", served.address, "-o", "out.bin", "--chunk-timeout", "1",

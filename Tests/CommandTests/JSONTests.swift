@@ -19,7 +19,7 @@ struct JSONTests {
 
   private func events(_ objects: [[String: Any]]) -> [String] { objects.map { $0["event"] as? String ?? "none" } }
 
-  @Test func `get --json tells a download from start to done`() throws {
+  @Test func `get --json prints events from start to done`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: (3 << 20) + 5)
     let get = try workbench.run("get", fileID, "--peer", served.address, "-o", "out.bin", "--json")
     #expect(get.code == 0, "\(get)")
@@ -51,7 +51,7 @@ struct JSONTests {
       TestFile.areEqual(path, URL(fileURLWithPath: output, relativeTo: URL(fileURLWithPath: workbench.folder)).path))
   }
 
-  @Test func `get --json says why it failed`() throws {
+  @Test func `get --json prints why it failed`() throws {
     let served = try workbench.serveFile(byteCount: 1).served
     let get = try workbench.run("get", String(repeating: "0", count: 64), "--peer", served.address, "--json", "--quiet")
     #expect(get.code == 69, "\(get)")
@@ -61,7 +61,7 @@ struct JSONTests {
     #expect(get.stderr.lines.count == 1, "\(get)")
   }
 
-  @Test func `serve --json tells where it listens, what it serves, and who comes`() throws {
+  @Test func `serve --json prints its address, its files and its peers`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/one", byteCount: 1)
     try workbench.makeFile("served/two", byteCount: 2)

@@ -22,7 +22,7 @@ struct LineBacklogTests {
     return next.text
   }
 
-  @Test mutating func `lines of strangers are dropped beyond a bound, and the others never are`() {
+  @Test mutating func `lines that strangers cause are dropped beyond a bound, and other lines never`() {
     let strangers = fill(.stranger)
     #expect(strangers * line.utf8.count <= LineBacklog.strangerBytesMax && strangers > 500)
     let own = fill(.own, max: 100_000)
@@ -33,7 +33,7 @@ struct LineBacklogTests {
     #expect(stderr == .taken, "the other stream has its own bound")
   }
 
-  @Test mutating func `a thread with a line about a file waits until there is room, or until the end`() {
+  @Test mutating func `a thread with a line about a file waits for room or for the end`() {
     let files = fill(.file)
     #expect(files * line.utf8.count <= LineBacklog.fileBytesMax && files > 10_000)
     for _ in 0..<files / 2 { _ = write() }
@@ -44,7 +44,7 @@ struct LineBacklogTests {
     #expect(last == 1_000)
   }
 
-  @Test mutating func `how many were dropped is said once, when half of the bound is free again`() {
+  @Test mutating func `the number of dropped lines is printed once, when half of the bound is free again`() {
     let taken = fill(.stranger)
     for _ in 0..<41 { _ = backlog.put(line, on: .standardOutput, .stranger) }
     _ = backlog.put("kept", on: .standardOutput, .own)
@@ -75,7 +75,7 @@ struct LineBacklogTests {
     #expect(backlog.isEmpty)
   }
 
-  @Test mutating func `lines that follow are written with the first, in the order of both streams`() {
+  @Test mutating func `lines that follow are written together with the first, in the order of both streams`() {
     for line in ["one", "two", "three", "four"] { _ = backlog.put(line, on: .standardOutput, .own) }
     _ = backlog.put("warning", on: .standardError, .own)
     _ = backlog.put("five", on: .standardOutput, .own)
@@ -99,7 +99,7 @@ struct LineBacklogTests {
     #expect(backlog.isEmpty && backlog.isIdle(.standardOutput))
   }
 
-  @Test mutating func `no line follows before it is said how many were dropped`() {
+  @Test mutating func `no later line comes before the number of dropped lines`() {
     let taken = fill(.stranger)
     _ = backlog.put(line, on: .standardOutput, .own)
     _ = backlog.next(on: .standardOutput)

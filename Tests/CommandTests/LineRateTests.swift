@@ -6,7 +6,7 @@ import Testing
 struct LineRateTests {
   private var ends = LineRate.ofConnectionEnds
 
-  @Test mutating func `60 ends a minute are told, and of the others the number, whenever that is next told`() {
+  @Test mutating func `60 ends of connections a minute get a line, and the next line has the number of the others`() {
     var told = 0
     for step in 0..<5_000 as Range<Int64> where ends.next(at: step * 1_000_000).isTold { told += 1 }
     #expect(told == 60)

@@ -7,7 +7,7 @@ struct LinkTests {
   private static let fileID = String(repeating: "ab", count: 32)
   private static let peerID = String(repeating: "cd", count: 32)
 
-  @Test func `link prints what the file is called and where it is, and get needs nothing else`() throws {
+  @Test func `link prints the ID and address of a file, and get needs nothing else`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 100_000)
     try FileManager.default.copyItem(atPath: path, toPath: workbench.path("a name & more.bin"))
     let link = try workbench.run("link", "a name & more.bin", "--peer", "\(served.peerID)@\(served.address)")
@@ -23,7 +23,7 @@ struct LinkTests {
     #expect(verify.code == 0, "\(verify)")
   }
 
-  @Test func `a peer without a port has the default port`() throws {
+  @Test func `a link to a peer without a port uses the default port`() throws {
     try workbench.makeFile("one", byteCount: 1)
     let link = try workbench.run("link", "one", "--peer", "h", "--peer", "[::1]", "--peer", "192.0.2.1:98")
     #expect(link.code == 0, "\(link)")
@@ -40,7 +40,7 @@ struct LinkTests {
     #expect(both.code == 64 && both.stderr.text.contains("exclude each other"), "\(both)")
   }
 
-  @Test func `link of several files prints a line each, and one that is missing is 66`() throws {
+  @Test func `link prints a line per file, and exits with 66 if one is missing`() throws {
     try workbench.makeFile("one", byteCount: 1)
     try workbench.makeFile("two", byteCount: 2)
     let link = try workbench.run("link", "one", "missing", "two")
@@ -49,14 +49,14 @@ struct LinkTests {
   }
 
   @Test(arguments: ["h:", "h:0", "::1", "h h:1", "hôst:1", "[fe80::1%2]:1", "abcd@h:1"])
-  func `a peer that cannot stand in a link is 64`(peer: String) throws {
+  func `link exits with 64 for a peer that a link cannot hold`(peer: String) throws {
     try workbench.makeFile("one", byteCount: 1)
     let link = try workbench.run("link", "one", "--peer", peer)
     #expect(link.code == 64, "\(link)")
     #expect(link.stdout.bytes.isEmpty, "\(link)")
   }
 
-  @Test func `serve prints links in the place of fileIDs, and they can be fetched`() throws {
+  @Test func `serve --links prints links instead of fileIDs, and get fetches them`() throws {
     let folder = try workbench.makeFolder("served")
     let path = try workbench.makeFile("served/data.bin", byteCount: 70_000)
     let served = try workbench.serve(folder, "--links")
@@ -69,7 +69,7 @@ struct LinkTests {
     #expect(TestFile.areEqual(path, output + "/data.bin"))
   }
 
-  @Test func `a link in JSON stands beside the fileID`() throws {
+  @Test func `serve --json prints the link beside the fileID`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/data.bin", byteCount: 7)
     let served = try workbench.serve(folder, "--links", "--json")
@@ -84,7 +84,7 @@ struct LinkTests {
     "p2pnode:\(fileID)/length=4398046511105", "p2pnode:\(fileID)/name=a b",
     "p2pnode:\(fileID)/name=\u{1B}[2J", "p2pnode:\(String(repeating: "/", count: 100_000))",
   ])
-  func `a malformed link is 64, for get and for verify, and moves no cursor`(link: String) throws {
+  func `get and verify exit with 64 for a malformed link and print it harmlessly`(link: String) throws {
     for child in [
       try workbench.run("get", link, "--peer", "127.0.0.1:9"), try workbench.run("verify", link, "/dev/null"),
     ] {
@@ -95,7 +95,7 @@ struct LinkTests {
     }
   }
 
-  @Test func `a length that is not the file's is 65, and nothing is left`() throws {
+  @Test func `get exits with 65 if the link's length is wrong, and leaves no file`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let output = try workbench.makeFolder("output")
     let link = "p2pnode:\(fileID)/length=1001/peer=\(served.address)"
@@ -122,14 +122,14 @@ struct LinkTests {
     #expect(!get.stderr.bytes.contains(0x1B), "\(get)")
   }
 
-  @Test func `the name that the user gives comes before the link's`() throws {
+  @Test func `a name that the user gives overrides the name of the link`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let get = try workbench.run("get", "p2pnode:\(fileID)/name=link.bin/peer=\(served.address)", "-o", "mine.bin")
     #expect(get.code == 0, "\(get)")
     #expect(TestFile.areEqual(path, workbench.path("mine.bin")))
   }
 
-  @Test func `a link's pinned peer is pinned`() throws {
+  @Test func `get pins the peer that the link pins`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let get = try workbench.run("get", "p2pnode:\(fileID)/peer=\(LinkTests.peerID)@\(served.address)")
     #expect(get.code == 69, "\(get)")

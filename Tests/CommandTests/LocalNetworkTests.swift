@@ -22,7 +22,7 @@ struct LocalNetworkTests {
   }
 
   @Test(arguments: [[Namespace.Family.ipv4], [.ipv6], [.ipv4, .ipv6]])
-  func `a file is found without an address`(families: [Namespace.Family]) throws {
+  func `get finds a file without an address`(families: [Namespace.Family]) throws {
     let (one, other) = try workbench.namespaces(joinedBy: families)
     let (_, fileID, path) = try serve(in: one)
     let get = try get(fileID, in: other)
@@ -30,7 +30,7 @@ struct LocalNetworkTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `a listener of IPv4 alone is found over IPv4`() throws {
+  @Test func `get finds a listener with IPv4 only over IPv4`() throws {
     let (one, other) = try workbench.namespaces(joinedBy: [.ipv4, .ipv6])
     let (_, fileID, path) = try serve(in: one, "--listen", "10.77.0.1:0")
     let get = try get(fileID, in: other)
@@ -38,7 +38,7 @@ struct LocalNetworkTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `a source that comes a little later is found`() throws {
+  @Test func `get finds a source that starts a little later`() throws {
     let (one, other) = try workbench.namespaces(joinedBy: [.ipv4])
     let path = try workbench.makeFile("same.bin", byteCount: 3_000_000)
     let id = try workbench.run("id", path)
@@ -50,7 +50,7 @@ struct LocalNetworkTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `who does not want to be found is not`() throws {
+  @Test func `get does not find a node that turned discovery off`() throws {
     let (one, other) = try workbench.namespaces(joinedBy: [.ipv4, .ipv6])
     let folder = try workbench.makeFolder("hidden")
     try workbench.makeFile("hidden/data.bin", byteCount: 1_000)
@@ -105,7 +105,7 @@ struct LocalNetworkTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `the usual port may be taken, unless the user asked for it`() throws {
+  @Test func `serve may take another port than the default, unless the user named one`() throws {
     let (one, other) = try workbench.namespaces(joinedBy: [.ipv4])
     let (first, fileID, _) = try serve(in: one)
     #expect(first.stderr.lines.contains { $0.hasPrefix("listening on [::]:9800 as ") }, "\(first)")

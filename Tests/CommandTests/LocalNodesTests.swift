@@ -22,7 +22,7 @@ struct LocalNodesTests {
     try workbench.ended(try workbench.start(["get", fileID, "-o", "out.bin"] + options, through: together))
   }
 
-  @Test func `a file is found without an address`() throws {
+  @Test func `get finds a file without an address`() throws {
     let (served, fileID, path) = try serve()
     #expect(nodes.count == 1)
     let get = try get(fileID, "--verbose")
@@ -34,7 +34,7 @@ struct LocalNodesTests {
     #expect(nodes == [], "it left its name")
   }
 
-  @Test func `a node that was killed is forgotten`() throws {
+  @Test func `a killed node is forgotten`() throws {
     let (served, fileID, _) = try serve()
     served.child.signal(SIGKILL)
     try workbench.ended(served.child)
@@ -45,7 +45,7 @@ struct LocalNodesTests {
     #expect(nodes == [])
   }
 
-  @Test func `another user's node, or one that does not want it, is not found`() throws {
+  @Test func `get does not find a node of another user or with discovery off`() throws {
     let (_, fileID, _) = try serve()
     let elsewhere = try workbench.run("get", fileID, "-o", "out.bin")
     #expect(elsewhere.code == 69, "\(elsewhere)")
@@ -57,7 +57,7 @@ struct LocalNodesTests {
     #expect(nodes.count == 1, "\(hidden.child)")
   }
 
-  @Test func `a node beside a peer that is named helps, and none there ends it no later`() throws {
+  @Test func `a local node helps if the named peer is not there`() throws {
     let (_, fileID, path) = try serve()
     let closed = "127.0.0.1:\(try LocalPort.closed())"
     let get = try get(fileID, "--peer", closed)
@@ -65,7 +65,7 @@ struct LocalNodesTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `a hint that is wrong does not keep away the peer that was named`() throws {
+  @Test func `a wrong hint does not keep get from the named peer`() throws {
     let (served, fileID, path) = try serve()
     // A second entry for the first one's address, with a PeerID that nobody has. Only this test locks it.
     let name = workbench.path("common/run/\(String(repeating: "0", count: 32)).node")
@@ -83,7 +83,7 @@ struct LocalNodesTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `a folder that others may enter is not used, and serve says so`() throws {
+  @Test func `serve does not use a folder that others may enter, and reports it`() throws {
     let folder = try workbench.makeFolder("common/run")
     chmod(folder, 0o755)
     let (served, _, _) = try serve()

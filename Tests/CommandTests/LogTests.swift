@@ -5,7 +5,7 @@ import Testing
 struct LogTests {
   private let workbench = Workbench()
 
-  @Test func `get prints the lines of the engine's log, in their order, on stderr, and the path on stdout`() throws {
+  @Test func `get prints the engine's log lines in order on stderr, and the path on stdout`() throws {
     let byteCount = (3 << 20) + 17
     let (one, fileID, _) = try workbench.serveFile(byteCount: byteCount)
     let two = try workbench.serve(workbench.path("served"))
@@ -52,21 +52,21 @@ struct LogTests {
     #expect(lines.isEmpty, "\(get)")
   }
 
-  @Test func `--quiet prints nothing but the path when all goes well`() throws {
+  @Test func `get --quiet prints only the path on success`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", served.address, "--quiet")
     #expect(get.code == 0, "\(get)")
     #expect(get.stdout.text == "./data.bin\n" && get.stderr.bytes.isEmpty, "\(get)")
   }
 
-  @Test func `--quiet still says why it failed, in one line`() throws {
+  @Test func `get --quiet prints one line on failure`() throws {
     let port = try LocalPort.closed()
     let get = try workbench.run("get", String(repeating: "ab", count: 32), "--peer", "127.0.0.1:\(port)", "--quiet")
     #expect(get.code == 69, "\(get)")
     #expect(get.stderr.lines.count == 1, "\(get)")
   }
 
-  @Test func `serve --verbose says who comes and what they open`() throws {
+  @Test func `serve --verbose reports which peers connect and which files they open`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/data.bin", byteCount: 1_000)
     let served = try workbench.serve(folder, "--verbose")
@@ -82,7 +82,7 @@ struct LogTests {
     #expect(visit == ["connected", "opens data.bin", sent, "it said: done"], "\(served.child)")
   }
 
-  @Test func `serve tells who was sent what, how much, and in what time`() throws {
+  @Test func `serve reports the peer, the bytes and the time of each upload`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: (3 << 20) + 17)
     let get = try workbench.run("get", fileID, "--peer", served.address)
     #expect(get.code == 0, "\(get)")

@@ -38,7 +38,7 @@ struct LsTests {
     return child
   }
 
-  @Test func `it prints an entry a line, and the totals on stderr`() throws {
+  @Test func `ls prints a line per entry, and the totals on stderr`() throws {
     let child = try ls(LsTests.entries)
     #expect(
       child.stdout.lines == [
@@ -49,7 +49,7 @@ struct LsTests {
     #expect(!left.contains { $0.hasPrefix("listing-") }, "\(left)")
   }
 
-  @Test(.enabled(if: Privileges.canMount)) func `no cache is needed`() throws {
+  @Test(.enabled(if: Privileges.canMount)) func `ls needs no cache`() throws {
     let listing = try ListingSample(LsTests.entries)
     let source = try FakeSource(SourceScript(listing))
     defer { source.stop() }
@@ -59,14 +59,14 @@ struct LsTests {
     #expect(child.code == 0 && child.stdout.lines.count == 4, "\(child)")
   }
 
-  @Test func `--long adds the ID of each file`() throws {
+  @Test func `ls --long adds the ID of each file`() throws {
     let child = try ls(LsTests.entries, "-l")
     #expect(child.stdout.lines.first == "\(LsTests.tool.fileID.hex)  1234567* bin/tool", "\(child)")
     #expect(child.stdout.lines.last == "\(LsTests.readme.fileID.hex)       12  readme.txt", "\(child)")
     #expect(child.stdout.lines[1] == "-" + String(repeating: " ", count: 65) + "      -  empty/", "\(child)")
   }
 
-  @Test func `a path cannot move the cursor or begin another line, and programs get it as it is`() throws {
+  @Test func `ls escapes paths for a terminal, and gives them unchanged to programs`() throws {
     let path = "a\u{1B}[2J\n7  b\\c"
     let entries = [FolderEntry(FolderPath(path), .file(LsTests.content(of: LsTests.readme), isExecutable: false))]
     let shown = try ls(entries)
@@ -77,7 +77,7 @@ struct LsTests {
     #expect(try JSONLines.objects(json.stdout).first?["path"] as? String == path, "\(json)")
   }
 
-  @Test func `--json has an object an entry, and one with the totals`() throws {
+  @Test func `ls --json prints an object per entry and one with the totals`() throws {
     let child = try ls(LsTests.entries, "--json")
     let objects = try JSONLines.objects(child.stdout)
     let table = try EventTable()
@@ -91,12 +91,12 @@ struct LsTests {
     #expect(objects[4]["files"] as? Int == 2 && objects[4]["links"] as? Int == 1)
   }
 
-  @Test func `an empty folder has no lines`() throws {
+  @Test func `ls prints no lines for an empty folder`() throws {
     let child = try ls([])
     #expect(child.stdout.bytes.isEmpty && child.stderr.lines == ["0 files, 0 bytes"], "\(child)")
   }
 
-  @Test func `of a file it says so, with its bytes and name, and fetches nothing`() throws {
+  @Test func `ls on a fileID prints the file's length and name and fetches nothing`() throws {
     let (child, source) = try ls(Sample.common.fileID, SourceScript())
     #expect(child.code == 0, "\(child)")
     #expect(child.stdout.lines == ["\(Sample.common.bytes.count)  sample.bin"], "\(child)")
@@ -107,14 +107,14 @@ struct LsTests {
     #expect(object["event"] as? String == "file" && object["path"] as? String == "sample.bin", "\(json)")
   }
 
-  @Test func `a listing that breaks a rule is 65, and its author is blamed`() throws {
+  @Test func `ls exits with 65 for a listing that breaks a rule, and blames its author`() throws {
     let listing = ListingSample(bytes: Array("no listing".utf8))
     let (child, _) = try ls(listing.fileID, SourceScript(listing))
     #expect(child.code == 65, "\(child)")
     #expect(child.stderr.text.contains("its author made it wrong"), "\(child)")
   }
 
-  @Test func `an ID that no peer has is 69, a malformed one 64`() throws {
+  @Test func `ls exits with 69 if no peer has the ID, and with 64 if the ID is malformed`() throws {
     var script = SourceScript()
     script.onOpen = { peer, open, _ in try peer.refuse(open.handle, .noSuchFile) }
     let (absent, _) = try ls(Sample.common.fileID, script)
@@ -123,7 +123,7 @@ struct LsTests {
     #expect(malformed.code == 64, "\(malformed)")
   }
 
-  @Test func `a served folder is listed, and one of its files fetched by its own ID`() throws {
+  @Test func `ls lists a served folder, and get fetches one of its files by the file's own ID`() throws {
     _ = try workbench.makeFolder("served/sub")
     let path = try workbench.makeFile("served/sub/one.bin", byteCount: 100_000)
     try workbench.makeFile("served/sub/two.bin", byteCount: 5, seed: 2)

@@ -38,7 +38,7 @@ struct MetricsTests {
     return samples
   }
 
-  @Test func `a scrape tells what was served to whom, and how connections ended`() throws {
+  @Test func `a scrape shows the uploads of each file and how connections ended`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: (3 << 20) + 17, "--metrics", "127.0.0.1:0")
     let url = try workbench.line(of: served.child, with: "metrics at http://127.0.0.1:")
     let before = try scrape(url)
@@ -65,7 +65,7 @@ struct MetricsTests {
     #expect(try workbench.ended(served.child).code == 0)
   }
 
-  @Test func `the dashboard draws numbers that there are, and all of them`() throws {
+  @Test func `the dashboard draws only existing metrics, and all of them`() throws {
     let (served, _, _) = try workbench.serveFile(byteCount: 1_000, "--metrics", "127.0.0.1:0", "--zone", "a")
     let port = try #require(UInt16(served.address.split(separator: ":")[1]))
     let liar = try BlockingSocket(dialling: Endpoint(ipv4: (127, 0, 0, 1), port: port))
@@ -93,7 +93,7 @@ struct MetricsTests {
   }
 
   @Test(arguments: ["localhost:9464", "9464", "127.0.0.1", "127.0.0.1:x"])
-  func `what is no address is 64`(address: String) throws {
+  func `serve exits with 64 if the address of --metrics is malformed`(address: String) throws {
     let serve = try workbench.run("serve", ".", "--listen", "127.0.0.1:0", "--metrics", address)
     #expect(serve.code == 64 && serve.stderr.text.contains("address of this machine"), "\(serve)")
     let get = try workbench.run(
@@ -114,7 +114,7 @@ struct MetricsTests {
     return (String(answer.dropFirst(9).prefix(3)), String(parts[1]))
   }
 
-  @Test func `a seed that hashes lives and is not ready, and is ready with its files`() throws {
+  @Test func `a seed that hashes is alive and not ready, and is ready when its files are hashed`() throws {
     // Holes take no disk space, and are hashed like other bytes.
     _ = try workbench.makeFolder("served")
     let large = try workbench.makeFile("served/large", [])
@@ -134,7 +134,7 @@ struct MetricsTests {
     #expect(try page("/ready", url, host: "seed.example.org").status == "403")
   }
 
-  @Test func `a seed of nothing is never ready`() throws {
+  @Test func `a seed without files is never ready`() throws {
     _ = try workbench.makeFolder("empty")
     let serve = try workbench.start([
       "serve", "empty", "--listen", "127.0.0.1:0", "--metrics", "0.0.0.0:0",
@@ -145,7 +145,7 @@ struct MetricsTests {
     #expect(ready == ("503", "no file is offered\n"), "\(ready)")
   }
 
-  @Test func `a seed says of each ID whether it is offered now, and why files were withdrawn`() throws {
+  @Test func `a seed reports for each ID whether it is offered, and why files were withdrawn`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 100_000, "--metrics", "127.0.0.1:0")
     let url = try workbench.line(of: served.child, with: "metrics at http://")
     let folderID = try #require(served.folderIDs["./"])
@@ -181,7 +181,7 @@ struct MetricsTests {
     #expect((samples[#"p2pnode_turned_away_total{by="us",reason="wrong_key"}"#] ?? 0) >= 1, "\(samples)")
   }
 
-  @Test func `a get takes the address of its settings, and goes on without if it is in use`() throws {
+  @Test func `get uses the metrics address of its settings, and continues if that is in use`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let config = try workbench.makeFile("config", Array("metrics = 127.0.0.1:0\n".utf8))
     let get = try workbench.start([
@@ -206,7 +206,7 @@ struct MetricsTests {
   }
 
   @Test(arguments: ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"])
-  func `the health check asks an address as the program writes it`(host: String) throws {
+  func `the health check requests an address in the form that serve prints`(host: String) throws {
     let (served, _, _) = try workbench.serveFile(byteCount: 1_000, "--metrics", "\(host):0")
     let url = try workbench.line(of: served.child, with: "metrics at http://")
     let address = try #require(url.firstMatch(of: #/http://(.+)/metrics/#)).1
@@ -215,7 +215,7 @@ struct MetricsTests {
     #expect(check.code == 0 && check.stdout.text == "ready: 1 files, 1000 bytes\n", "\(check)")
   }
 
-  @Test func `a get is ready when all its outputs are there`() throws {
+  @Test func `a get is ready when all its outputs are complete`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: (3 << 20) + 17, "--upload-limit", "1Mi")
     let get = try workbench.start([
       "get", fileID, "--peer", served.address, "-o", "out.bin", "--metrics", "127.0.0.1:0", "--keep-serving",
@@ -236,7 +236,7 @@ struct MetricsTests {
     #expect(get.code == 0, "\(get)")
   }
 
-  @Test func `a port that is taken is 74`() throws {
+  @Test func `serve exits with 74 if the port of --metrics is taken`() throws {
     let (listener, port) = try LocalPort.listening()
     defer { close(listener) }
     let serve = try workbench.run("serve", ".", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:\(port)")

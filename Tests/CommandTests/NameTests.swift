@@ -16,7 +16,7 @@ struct NameTests {
     }
   }
 
-  @Test func `a name in serve's lines stays in its line`() throws {
+  @Test func `a file name cannot add a line to the output of serve`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/\(NameTests.evil)", byteCount: 9)
     let served = try workbench.serve(folder, "--verbose")
@@ -29,7 +29,7 @@ struct NameTests {
     #expect(isHarmless(served.child.stderr), "\(served.child)")
   }
 
-  @Test func `a name that a peer suggests becomes one harmless file, and harmless lines`() throws {
+  @Test func `a suggested name becomes one harmless file and is printed harmlessly`() throws {
     let folder = try workbench.makeFolder("served")
     let output = try workbench.makeFolder("output")
     try workbench.makeFile("served/\(NameTests.evil)", byteCount: 9)
@@ -43,7 +43,7 @@ struct NameTests {
     #expect(get.stderr.lines.contains("[Stats] File: \(name)"), "\(get)")
   }
 
-  @Test func `a name that the user gave is kept, and printed harmlessly`() throws {
+  @Test func `a name that the user gave is kept and printed harmlessly`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 9)
     let output = workbench.path(NameTests.evil)
     let get = try workbench.run("get", fileID, "--peer", served.address, "-o", output)
@@ -60,7 +60,7 @@ struct NameTests {
     #expect(isHarmless(again.stderr), "\(again)")
   }
 
-  @Test func `id and verify print names harmlessly, whether the file is there or not`() throws {
+  @Test func `id and verify print names harmlessly, also of missing files`() throws {
     try workbench.makeFile(NameTests.evil, byteCount: 9)
     let id = try workbench.run("id", NameTests.evil, NameTests.evil + "?")
     #expect(id.code == 66, "\(id)")
@@ -76,7 +76,7 @@ struct NameTests {
     }
   }
 
-  @Test func `a name in JSON is the name itself, and moves nothing either`() throws {
+  @Test func `serve --json prints the exact name without moving the cursor`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/\(NameTests.evil)", byteCount: 9)
     let served = try workbench.serve(folder, "--json")

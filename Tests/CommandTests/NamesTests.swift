@@ -12,7 +12,7 @@ struct NamesTests {
   }
 
   @Test(.enabled(if: Privileges.canMount))
-  func `a name is followed while the download runs`() throws {
+  func `get uses a host name's new address while it runs`() throws {
     let (one, fileID, path) = try workbench.serveFile(byteCount: 24 << 20, "--upload-limit", "2Mi", folder: "one")
     let port = try #require(one.address.split(separator: ":").last)
     // A second node on the same port, like a second replica of a service.
@@ -36,7 +36,7 @@ struct NamesTests {
   }
 
   @Test(.enabled(if: Privileges.canMount))
-  func `a name that comes to be a moment later is waited for`() throws {
+  func `get waits for a host name that resolves a moment later`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let port = try #require(served.address.split(separator: ":").last)
     let hosts = try workbench.makeFile("hosts", Array("127.0.0.1 localhost\n".utf8))

@@ -18,7 +18,7 @@ struct NotUTF8Tests {
     #"parts $'x\xE9'"#,
     #"get --force -o $'x\xE9' $1"#, #"get --input-file=$'x\xE9'"#, #"keygen $'x\xE9'"#,
   ])
-  func `an argument that is not UTF-8 is 64, and no other file is taken for it`(command: String) throws {
+  func `an argument that is not UTF-8 exits with 64 and names no other file`(command: String) throws {
     let other = try workbench.makeFile("x\u{FFFD}", [1, 2, 3])
     let child = try run(#"set -- \#(String(repeating: "ab", count: 32)); "$0" \#(command)"#)
     #expect(child.code == 64 && child.stdout.bytes.isEmpty, "\(child)")
@@ -28,7 +28,7 @@ struct NotUTF8Tests {
     #expect(try JSONLines.objects(json.stdout).map { $0["code"] as? Int } == [64], "\(json)")
   }
 
-  @Test func `a variable or a current folder that is not UTF-8 is 64`() throws {
+  @Test func `a variable or a current folder that is not UTF-8 exits with 64`() throws {
     try workbench.makeFile("data.bin", byteCount: 3)
     for name in ["HOME", "XDG_STATE_HOME", "P2PNODE_ZONE", "P2PNODE_HOME"] {
       let child = try run(#"\#(name)=$'/x\xE9' "$0" id data.bin"#)

@@ -9,7 +9,7 @@ struct OpenFilesTests {
   /// A prefix for commands: allows 64 open files, a limit that the command cannot raise.
   private static let few = ["sh", "-c", #"ulimit -n 64 && exec "$0" "$@""#]
 
-  @Test func `strangers that hold all connections of a server with few files do not keep a newcomer out`() throws {
+  @Test func `strangers that hold all connections of a server with few descriptors do not block a newcomer`() throws {
     let folder = try workbench.makeFolder("served")
     let path = try workbench.makeFile("served/data.bin", byteCount: 100_000)
     let served = try workbench.serve(folder, through: OpenFilesTests.few)
@@ -24,14 +24,14 @@ struct OpenFilesTests {
   }
 
   @Test(arguments: [64, 256, 1_024])
-  func `a server that can admit fewer than by default says so, and what to do`(limit: Int) throws {
+  func `serve warns if it can admit fewer connections than the default, and names the remedy`(limit: Int) throws {
     let folder = try workbench.makeFolder("served")
     let served = try workbench.serve(folder, through: ["sh", "-c", #"ulimit -n \#(limit) && exec "$0" "$@""#])
     let line = try workbench.line(of: served.child, with: "max-connections 1024 (default)")
     #expect(line.contains("the limit of \(limit) open files has room for") && line.contains("raise it"), "\(line)")
   }
 
-  @Test func `more connections than open files allow are granted in part, and the command says what to do`() throws {
+  @Test func `serve admits fewer connections than requested if descriptors are few, and names the remedy`() throws {
     let folder = try workbench.makeFolder("served")
     let served = try workbench.serve(folder, "--max-connections", "5000", through: OpenFilesTests.few)
     let line = try workbench.line(of: served.child, with: "max-connections 5000 (--max-connections)")

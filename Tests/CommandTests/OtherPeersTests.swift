@@ -9,7 +9,7 @@ import Wire
 struct OtherPeersTests {
   private let workbench = Workbench()
 
-  @Test func `peers that are not listed one by one are summed up, in text and with --json`() throws {
+  @Test func `unlisted peers are summed up in the statistics, in text and with --json`() throws {
     for isJSON in [true, false] {
       let sample = Sample("data.bin", byteCount: (1 << 20) + 5)
       let visitorCount = 40

@@ -18,7 +18,7 @@ struct OutputFailureTests {
   }
 
   @Test(arguments: [">/dev/full", ">&-"])
-  func `a result that cannot be written is 74, whatever the verb`(redirection: String) throws {
+  func `every verb exits with 74 if it cannot write its result`(redirection: String) throws {
     try workbench.makeFile("data.bin", byteCount: 3)
     let all = [
       ["id", "data.bin"], ["id", "--json", "data.bin"], ["link", "data.bin"], ["config"], ["config", "--default"],
@@ -29,7 +29,7 @@ struct OutputFailureTests {
   }
 
   @Test(arguments: [">/dev/full", ">&-"])
-  func `a listing that cannot be written is 74`(redirection: String) throws {
+  func `ls exits with 74 if it cannot write the listing`(redirection: String) throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/data.bin", byteCount: 3)
     let served = try workbench.serve(folder)
@@ -42,7 +42,7 @@ struct OutputFailureTests {
   }
 
   @Test(arguments: [">/dev/full", ">&-"])
-  func `serve and send end with 74 if they cannot print one line`(redirection: String) throws {
+  func `serve and send exit with 74 if they cannot print one line`(redirection: String) throws {
     let path = try workbench.makeFile("data.bin", byteCount: 3)
     for arguments in [["serve", workbench.folder], ["send", path]] {
       for options in [[], ["--json"]] {
@@ -52,7 +52,7 @@ struct OutputFailureTests {
     }
   }
 
-  @Test func `serve goes on when the reader of its stdout has gone, and says so once`() throws {
+  @Test func `serve continues when the reader of its stdout has gone, and reports it once`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/data.bin", byteCount: 3)
     let serve = try workbench.start(
@@ -69,7 +69,7 @@ struct OutputFailureTests {
     #expect(warnings.count == 1 && warnings[0].contains("its reader has closed it"), "\(serve)")
   }
 
-  @Test func `no file gets the number of a closed stdout`() throws {
+  @Test func `no file gets the descriptor number of a closed stdout`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 3 << 20)
     let get = try start(["get", fileID, "--peer", served.address, "-o", "out.bin", "--json"], ">&- <&-")
     try expectFailure(get, ">&-")

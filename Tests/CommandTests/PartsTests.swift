@@ -16,7 +16,7 @@ import Testing
     return (fileID, path)
   }
 
-  @Test func `a part is listed with the command that goes on with it`() throws {
+  @Test func `parts lists a part with the command that resumes it`() throws {
     _ = try workbench.makeFolder("outputs")
     let (fileID, path) = try interrupt("outputs/it's here.bin")
     let list = try workbench.run("parts")
@@ -40,7 +40,7 @@ import Testing
     #expect(none.stderr.lines == ["Interrupted downloads have left nothing here."])
   }
 
-  @Test func `a part of a folder is listed with the folder's ID, and removed whole`() throws {
+  @Test func `parts lists a part of a folder with the folder's ID, and removes all of it`() throws {
     _ = try workbench.makeFolder("served/tree/sub")
     for i in 0..<8 { try workbench.makeFile("served/tree/sub/\(i)", byteCount: 1 << 20, seed: UInt64(i)) }
     let slow = try workbench.serve(workbench.path("served"), "--upload-limit", "2Mi")
@@ -59,7 +59,7 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: workbench.folder).allSatisfy { !$0.contains("p2p-") })
   }
 
-  @Test func `the command names the output that was chosen last, also after a kill`() throws {
+  @Test func `parts names the last chosen output, also after a kill`() throws {
     _ = try workbench.makeFolder("served/tree/sub")
     for i in 0..<8 { try workbench.makeFile("served/tree/sub/\(i)", byteCount: 1 << 20, seed: UInt64(i)) }
     let slow = try workbench.serve(workbench.path("served"), "--upload-limit", "2Mi")
@@ -80,7 +80,7 @@ import Testing
     #expect(words.stdout.text == "./-f\n6'\\", "\(words)")
   }
 
-  @Test func `a part says how much of it was verified`() throws {
+  @Test func `parts shows how much of a part was verified`() throws {
     let (slow, fileID, _) = try workbench.serveFile(byteCount: 80 << 20, "--upload-limit", "8Mi")
     let get = try workbench.start(["get", fileID, "--peer", slow.address, "-o", "out.bin"])
     try workbench.line(of: get, with: "Chunk 2/80")
@@ -104,7 +104,7 @@ import Testing
     #expect(get.code == 0 && TestFile.areEqual(path, workbench.path("out.bin")), "\(get)")
   }
 
-  @Test func `only what a download made is listed and removed`() throws {
+  @Test func `parts lists and removes only files that a download made`() throws {
     let digits = "0123456789abcdef"
     _ = try workbench.makeFile("data.bin", [1])
     let others = [
@@ -126,7 +126,7 @@ import Testing
       Set(names).isSuperset(of: others + ["data.bin", shared, ".\(digits).p2p-part", ".00000000000000ff.p2p-part"]))
   }
 
-  @Test func `a part that says nothing of its ID is listed by its first digits`() throws {
+  @Test func `parts lists a part without a full ID by its first digits`() throws {
     _ = try workbench.makeFile(".00000000000000aa.p2p-part", [1, 2], mode: 0o600)
     _ = try workbench.makeFile(".00000000000000bb.p2p-journal", [1, 2], mode: 0o600)
     let list = try workbench.run("parts")
@@ -137,7 +137,7 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: workbench.folder).allSatisfy { !$0.contains("p2p-") })
   }
 
-  @Test func `a folder that is not there is 66`() throws {
+  @Test func `parts exits with 66 if the folder is missing`() throws {
     let list = try workbench.run("parts", "nowhere")
     #expect(list.code == 66 && list.stderr.text.contains("nowhere"), "\(list)")
   }

@@ -6,7 +6,7 @@ struct PeerFailureTests {
   private let workbench = Workbench()
   private static let fileID = String(repeating: "ab", count: 32)
 
-  @Test func `a closed port is 69, with the system's reason`() throws {
+  @Test func `get exits with 69 for a closed port, with the system's reason`() throws {
     let address = "127.0.0.1:\(try LocalPort.closed())"
     let get = try workbench.run("get", PeerFailureTests.fileID, "--peer", address)
     #expect(get.code == 69, "\(get)")
@@ -18,13 +18,13 @@ struct PeerFailureTests {
     #expect(left == [], "it left something")
   }
 
-  @Test func `a host without an address is 69 and is named`() throws {
+  @Test func `get exits with 69 for a host without an address and names the host`() throws {
     let get = try workbench.run("get", PeerFailureTests.fileID, "--peer", "name.invalid:9800")
     #expect(get.code == 69, "\(get)")
     #expect(get.stderr.lines.last?.contains("name.invalid:9800: ") == true, "\(get)")
   }
 
-  @Test func `a peer that has not the file is 69, and says so`() throws {
+  @Test func `get exits with 69 and says so if the peer lacks the file`() throws {
     let served = try workbench.serveFile(byteCount: 1_000).served
     let get = try workbench.run("get", PeerFailureTests.fileID, "--peer", served.address)
     #expect(get.code == 69, "\(get)")
@@ -32,7 +32,7 @@ struct PeerFailureTests {
   }
 
   @Test(arguments: [Impostor.Manner.http, .echo, .ssh])
-  func `what is no p2pnode is 69 and is named as such`(manner: Impostor.Manner) throws {
+  func `get exits with 69 and says so if the address is not a p2pnode`(manner: Impostor.Manner) throws {
     let impostor = try workbench.impostor(manner)
     let get = try workbench.run("get", PeerFailureTests.fileID, "--peer", impostor.address)
     #expect(get.code == 69, "\(get)")
@@ -40,7 +40,7 @@ struct PeerFailureTests {
     #expect(last.contains("\(impostor.address): what answers there"), "\(get)")
   }
 
-  @Test func `a private node's silence and a stranger's are the same, and both are named`() throws {
+  @Test func `the silence of a private node and of a stranger look the same, and get names both causes`() throws {
     let impostor = try workbench.impostor(.silent)
     let get = try workbench.run("get", PeerFailureTests.fileID, "--peer", impostor.address)
     #expect(get.code == 77, "\(get)")
@@ -60,7 +60,7 @@ struct PeerFailureTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `a host name is all its addresses`() throws {
+  @Test func `a host name stands for all its addresses`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let port = try #require(served.address.split(separator: ":").last)
     let get = try workbench.run("get", fileID, "--peer", "localhost:\(port)", "-o", "out.bin")

@@ -11,7 +11,7 @@ struct PlaceTests {
   }
 
   @Test(arguments: [0, 1, 16_384, 1 << 20, (2 << 20) + 1])
-  func `a file of any size arrives whole, under the name that its peer suggests`(byteCount: Int) throws {
+  func `a file of any size arrives complete under the name that its peer suggests`(byteCount: Int) throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: byteCount)
     let output = try workbench.makeFolder("output")
     let get = try workbench.run("get", fileID, "--peer", served.address, in: output)
@@ -24,7 +24,7 @@ struct PlaceTests {
     #expect(mode == 0o666 & ~Int(mask))
   }
 
-  @Test func `a folder as output keeps the suggested name, a file gives its own`() throws {
+  @Test func `get -o with a folder keeps the suggested name, and with a file name sets it`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let output = try workbench.makeFolder("output")
     for (place, result) in [(output, "output/data.bin"), (output + "/own.name", "output/own.name")] {
@@ -34,14 +34,14 @@ struct PlaceTests {
     }
   }
 
-  @Test func `a place whose folder is missing is 73, and the message says to make it`() throws {
+  @Test func `get exits with 73 if the folder of its output is missing, and says to make it`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", served.address, "-o", "models/m1")
     #expect(get.code == 73, "\(get)")
     #expect(get.stderr.text.contains("models: No such file or directory; make that folder first"), "\(get)")
   }
 
-  @Test func `as a stream the file goes to stdout, in order, and nothing else does`() throws {
+  @Test func `get -o - writes the file in order to stdout and nothing else`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: (5 << 20) + 3)
     let output = try workbench.makeFolder("output")
     let get = try workbench.run("get", fileID, "--peer", served.address, "-o", "-", in: output)
@@ -53,7 +53,7 @@ struct PlaceTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: output) == [])
   }
 
-  @Test func `a stream waits for its reader for as long as that pauses, at the cost of no retry`() throws {
+  @Test func `a stream waits for its reader without spending a retry`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: (40 << 20) + 3)
     let impatience = ["--chunk-timeout", "0.3", "--retries", "0"]
     let pipe = workbench.path("pipe")
@@ -86,7 +86,7 @@ struct PlaceTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `a stream whose reader goes ends with 74, at once and in one line`() throws {
+  @Test func `get exits with 74 at once and with one line if the reader of its stream goes`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 20 << 20)
     let get = try workbench.run(
       "get", fileID, "--peer", served.address, "-o", "-", "--quiet",
@@ -97,7 +97,7 @@ struct PlaceTests {
     #expect(try FileManager.default.attributesOfItem(atPath: workbench.path("out.bin"))[.size] as? Int == 1000)
   }
 
-  @Test func `an output that exists is 73 and stays as it is; with --force it is replaced`() throws {
+  @Test func `get exits with 73 if the output exists, and replaces it with --force`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let output = try workbench.makeFile("out.bin", Array("mine".utf8))
     let refused = try workbench.run("get", fileID, "--peer", served.address, "-o", "out.bin")
@@ -112,7 +112,7 @@ struct PlaceTests {
     #expect(TestFile.areEqual(path, output))
   }
 
-  @Test func `a name that a peer or a link suggests replaces nothing, also with --force`() throws {
+  @Test func `a name that a peer or a link suggests replaces no file, also with --force`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let folder = try workbench.makeFolder("output")
     let output = try workbench.makeFile("output/data.bin", Array("mine".utf8))
@@ -134,7 +134,7 @@ struct PlaceTests {
     #expect(TestFile.areEqual(path, other) && text(output) == "mine")
   }
 
-  @Test func `a name that an earlier get was given replaces nothing when it is not given again`() throws {
+  @Test func `the name of an earlier get replaces no file unless it is given again`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 70 << 20, "--upload-limit", "20Mi")
     let first = try workbench.start(["get", fileID, "--peer", served.address, "-o", "out.bin", "--force"])
     try workbench.line(of: first, with: "Chunk 5/70")
@@ -148,7 +148,7 @@ struct PlaceTests {
     #expect(text(output) == "mine")
   }
 
-  @Test func `what is no file is 73, and stays what it is, also with --force`() throws {
+  @Test func `get exits with 73 if the output is not a file, and leaves it, also with --force`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     mkfifo(workbench.path("pipe"), 0o600)
     for options in [[], ["--force"]] {
@@ -164,7 +164,7 @@ struct PlaceTests {
     #expect(type == .typeUnknown)
   }
 
-  @Test func `a file that is here needs no peer, and one that is another does`() throws {
+  @Test func `get needs no peer if the file is already there, and needs one if it is another file`() throws {
     let path = try workbench.makeFile("out.bin", byteCount: 3_000_000)
     let fileID = String(try workbench.run("id", path).stdout.text.prefix(64))
     let found = try workbench.run("get", fileID, "--no-lan", "-o", "out.bin")
@@ -187,7 +187,7 @@ struct PlaceTests {
     #expect(TestFile.areEqual(path, workbench.path("copy.bin")))
   }
 
-  @Test func `an output that appears meanwhile is 73, and the download is kept`() throws {
+  @Test func `get exits with 73 if the output appears meanwhile, and keeps the download`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 4 << 20, "--upload-limit", "2Mi")
     let get = try workbench.start(["get", fileID, "--peer", served.address, "-o", "out.bin"])
     try workbench.line(of: get, with: "Chunk 1/4")
@@ -201,7 +201,7 @@ struct PlaceTests {
     #expect(TestFile.areEqual(path, output))
   }
 
-  @Test func `an output folder that is missing is 73`() throws {
+  @Test func `get exits with 73 if the output folder is missing`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     for output in ["missing/out.bin", "missing/"] {
       let get = try workbench.run("get", fileID, "--peer", served.address, "-o", output)
@@ -211,7 +211,7 @@ struct PlaceTests {
   }
 
   @Test(.enabled(if: Privileges.canObeyPermissions))
-  func `an output folder that must not be written to is 73`() throws {
+  func `get exits with 73 if the output folder is not writable`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let output = try workbench.makeFolder("output")
     chmod(output, 0o555)
@@ -222,7 +222,7 @@ struct PlaceTests {
   }
 
   @Test(.enabled(if: Privileges.canMount))
-  func `an output folder on a read-only file system is 73`() throws {
+  func `get exits with 73 if the output folder is on a read-only file system`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let output = try workbench.makeFolder("output")
     let get = try workbench.run(
@@ -232,7 +232,7 @@ struct PlaceTests {
   }
 
   @Test(.enabled(if: Privileges.canMount))
-  func `a disk without room for the file is 74, and says how much it takes`() throws {
+  func `get exits with 74 if the disk has no room for the file, and says how much it needs`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 3 << 20)
     let output = try workbench.makeFolder("output")
     let get = try workbench.run(
@@ -241,7 +241,7 @@ struct PlaceTests {
     #expect(get.stderr.lines.last?.contains("no room on the disk for a file of 3145728 bytes") == true, "\(get)")
   }
 
-  @Test func `a second get of the same file into the same folder is 73`() throws {
+  @Test func `a second get of the same file into the same folder exits with 73`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 6 << 20, "--upload-limit", "2Mi")
     let first = try workbench.start(["get", fileID, "--peer", served.address, "-o", "one.bin"])
     try workbench.line(of: first, with: "Chunk 1/6")
@@ -253,7 +253,7 @@ struct PlaceTests {
     #expect(TestFile.areEqual(path, workbench.path("one.bin")))
   }
 
-  @Test func `what is not ours where the part file should be is 73 and is left alone`() throws {
+  @Test func `get exits with 73 if another file is in the place of its part file, and leaves it alone`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let part = workbench.path(".\(fileID.prefix(16)).p2p-part")
     try FileManager.default.createSymbolicLink(atPath: part, withDestinationPath: "victim")

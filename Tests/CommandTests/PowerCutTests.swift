@@ -11,7 +11,7 @@ struct PowerCutTests {
   private let workbench = Workbench()
   private static let byteCount = (66 << 20) + 1_234
 
-  @Test func `after a power cut what the journal claims is right, and the next get goes on`() throws {
+  @Test func `after a power cut the journal's claims are correct, and the next get continues`() throws {
     let (slow, fileID, path) = try workbench.serveFile(byteCount: Self.byteCount, "--upload-limit", "7Mi")
     let fast = try workbench.serve(workbench.path("served"))
     let seed = UInt64.random(in: 0 ... .max)

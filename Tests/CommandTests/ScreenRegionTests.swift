@@ -15,7 +15,7 @@ struct ScreenRegionTests {
     (1...count).map { String("\(text) \($0) ".prefix(width)) + String(repeating: ".", count: width - 10) }
   }
 
-  @Test mutating func `lines are redrawn in the place of those before, below what was there`() {
+  @Test mutating func `lines replace the previous lines of the region, below the text above it`() {
     terminal.write("$ p2pnode get\n")
     draw(["one", "two", "three"])
     #expect(terminal.text == ["$ p2pnode get", "one", "two", "three"])
@@ -27,13 +27,13 @@ struct ScreenRegionTests {
     #expect(terminal.text == ["$ p2pnode get", "1", "two"])
   }
 
-  @Test mutating func `what has not changed is not written again`() {
+  @Test mutating func `unchanged lines are not written again`() {
     draw(["one", "two"])
     #expect(region.draw(["one", "two"], size) == "")
     #expect(!region.draw(["one", "2"], size).contains("one"))
   }
 
-  @Test mutating func `it leaves nothing behind`() {
+  @Test mutating func `erasing the region leaves nothing behind`() {
     terminal.write("$ p2pnode get\n")
     draw(["one", "two"])
     terminal.write(region.erase(size) + "a line that stays\n")
@@ -44,7 +44,7 @@ struct ScreenRegionTests {
   }
 
   @Test(arguments: [(20, 10), (13, 10), (80, 10), (40, 24), (40, 6), (20, 5), (80, 5), (21, 30)])
-  func `a terminal that changes its size shows the region once`(columns: Int, height: Int) {
+  func `a terminal that changes its width shows the region once`(columns: Int, height: Int) {
     var terminal = VirtualTerminal(columns: 40, height: 10)
     var region = ScreenRegion()
     terminal.write("$ p2pnode get\n")
@@ -67,14 +67,14 @@ struct ScreenRegionTests {
     #expect(terminal.text == ["$ p2pnode get", "newer"])
   }
 
-  @Test mutating func `it never climbs above the terminal's first row`() {
+  @Test mutating func `the region never climbs above the terminal's first row`() {
     draw(ScreenRegionTests.lines(50, "line", width: 20))
     #expect(terminal.text.count == 9)
     draw(["one"])
     #expect(terminal.text == ["one"])
   }
 
-  @Test mutating func `after others wrote below it, it begins anew there`() {
+  @Test mutating func `after other output below it the region starts there anew`() {
     draw(["one", "two"])
     terminal.write("[1]+  Stopped\n$ fg\n")
     region.forget()

@@ -59,7 +59,7 @@ struct ScreenTests {
   }
 
   @Test(arguments: [1, 8, 60], [20, 40, 80, 81, 100, 132, 200, 400])
-  func `get's screen fits, however wide the terminal is`(count: Int, columns: Int) {
+  func `get's screen fits terminals of any width`(count: Int, columns: Int) {
     for style in [ScreenTests.plain, ScreenTests.coloured, ScreenStyle(hasColour: false, hasUnicode: false)] {
       let lines = ScreenTests.lines(count, columns: columns, style)
       #expect(lines.count == min(3 + count, 21), "\(lines.joined(separator: "\n"))")
@@ -67,7 +67,7 @@ struct ScreenTests {
     }
   }
 
-  @Test(arguments: [1, 8, 60], 1...40) func `get's screen fits, however high the terminal is`(count: Int, rows: Int) {
+  @Test(arguments: [1, 8, 60], 1...40) func `get's screen fits terminals of any height`(count: Int, rows: Int) {
     let lines = ScreenTests.lines(count, columns: 80, rows: rows)
     #expect(lines.count <= max(1, rows - 3))
   }
@@ -81,7 +81,7 @@ struct ScreenTests {
     }
   }
 
-  @Test func `without colour there is no escape, and with it there are only looks`() {
+  @Test func `without colour there is no escape sequence, and with colour there are only styles`() {
     for line in ScreenTests.lines(8, columns: 80, ScreenTests.plain) { #expect(!line.contains("\u{1B}")) }
     let coloured = ScreenTests.lines(8, columns: 80, ScreenTests.coloured)
     #expect(coloured.contains { $0.contains("\u{1B}[31m") })
@@ -91,7 +91,7 @@ struct ScreenTests {
   }
 
   @Test(arguments: [8, 60], [80, 200])
-  func `a liar and a straggler are seen at one glance`(count: Int, columns: Int) throws {
+  func `the screen marks a liar and a straggler`(count: Int, columns: Int) throws {
     let lines = ScreenTests.lines(count, columns: columns, ScreenTests.coloured)
     let liar = try #require(lines.first { $0.contains("banned: ") })
     #expect(liar.hasPrefix("\u{1B}[31mx"), "\(liar)")
@@ -101,7 +101,7 @@ struct ScreenTests {
     #expect(lines[0].contains("1 banned"))
   }
 
-  @Test func `a source that many share is no straggler while it brings as much as others`() {
+  @Test func `a source that many share is not a straggler while it sends as much as others`() {
     let peers = ScreenTests.peers(4).enumerated().map { i, peer in
       PeerProgress(
         stats: PeerDownloadStats(
@@ -118,7 +118,7 @@ struct ScreenTests {
     #expect(!lines.contains { $0.hasPrefix("!") }, "\(lines)")
   }
 
-  @Test func `an address is whole as soon as there is room for it`() {
+  @Test func `an address is printed in full if there is room for it`() {
     let address = "[2001:db8:abab:abab:abab:abab:abab:abab]:49800"
     #expect(!ScreenTests.lines(8, columns: 60).contains { $0.contains(address) })
     #expect(ScreenTests.lines(8, columns: 130).contains { $0.contains(address) })
@@ -131,11 +131,11 @@ struct ScreenTests {
       (951_782_400_000_000_000, "2000-02-29T00:00:00.000Z"), (1_709_251_199_123_000_000, "2024-02-29T23:59:59.123Z"),
       (1_735_689_599_000_000_000, "2024-12-31T23:59:59.000Z"), (4_107_542_400_000_000_000, "2100-03-01T00:00:00.000Z"),
     ] as [(Int64, String)])
-  func `a moment is written as RFC 3339 says`(nanoseconds: Int64, text: String) {
+  func `a time is written as in RFC 3339`(nanoseconds: Int64, text: String) {
     #expect(Format.utc(nanoseconds: nanoseconds) == text)
   }
 
-  @Test func `a download that lacks one chunk is not at 100%, and says what it waits for`() {
+  @Test func `a download that lacks one chunk is not at 100%, and shows what it waits for`() {
     var progress = ScreenTests.progress(1)
     progress.givesUpIn = .seconds(27)
     var screen = GetScreen(name: "folder", length: (300_000 << 20) + 9)
@@ -156,7 +156,7 @@ struct ScreenTests {
     #expect(lines(progress)[2].contains("ADDRESS"))
   }
 
-  @Test(arguments: [80, 200]) func `of a folder the files are counted, and the bytes that it takes`(columns: Int) {
+  @Test(arguments: [80, 200]) func `the screen of a folder counts its files and its wanted bytes`(columns: Int) {
     var progress = ScreenTests.progress(8)
     progress.folder = FolderProgress(completeFiles: 12, totalFiles: 340, totalBytes: 600_000 << 20)
     let lines = GetScreen(name: "images", length: 1 << 40).render(
@@ -166,14 +166,14 @@ struct ScreenTests {
     #expect(lines[1].hasPrefix("50.0% ") && lines[1].contains("293.0 GiB of 585.9 GiB"), "\(lines[1])")
   }
 
-  @Test func `of more peers than rows the others are summed up`() {
+  @Test func `peers beyond the rows are summed up`() {
     let lines = ScreenTests.lines(60, columns: 80, rows: 24)
     #expect(lines.count == 21)
     // There are seventeen rows. The other peers bring 9.54 MiB/s each, except those that are gone or wait.
     #expect(lines.last?.contains("and 43 more: ") == true, "\(lines.last ?? "")")
   }
 
-  @Test func `a wide terminal shows more`() {
+  @Test func `a wide terminal shows more columns`() {
     #expect(!ScreenTests.lines(8, columns: 80)[2].contains("CHUNKS"))
     let titles = ScreenTests.lines(8, columns: 200)[2]
     for title in [
@@ -201,7 +201,7 @@ struct ScreenTests {
   }
 
   @Test(arguments: [0, 1, 8, 60], hostileNames)
-  func `serve's screen fits, whatever is fetched`(count: Int, path: String) {
+  func `serve's screen fits, whatever peers fetch`(count: Int, path: String) {
     for columns in [20, 40, 80, 200] {
       let screen = ServeScreen(
         folder: path, status: ScreenTests.status(count, path: path), bytesPerSecond: 1e9,
@@ -219,7 +219,7 @@ struct ScreenTests {
   // MARK: send
 
   @Test(arguments: [0, 1, 8, 60], hostileNames)
-  func `send's screen fits, whatever is fetched`(count: Int, path: String) {
+  func `send's screen fits, whatever peers fetch`(count: Int, path: String) {
     let rows = (0..<count).map { i in
       SendScreen.Row(
         fetch: FetchWatch.Fetch(
@@ -244,7 +244,7 @@ struct ScreenTests {
     }
   }
 
-  @Test func `a rate is that of the last seconds`() {
+  @Test func `a rate is the average of the last seconds`() {
     var window = RateWindow()
     window.add(500, at: 1_000_000_000)
     #expect(window.bytesPerSecond == 0)
@@ -254,7 +254,7 @@ struct ScreenTests {
 
   // MARK: Widths
 
-  @Test func `widths are those of a terminal, or more`() {
+  @Test func `a width is at least the width on a terminal`() {
     for (text, columns) in [
       ("abc", 3), ("映画", 4), ("e\u{301}", 1), ("한글", 4), ("ﾊﾝｶｸ", 4), ("Ａ", 2), ("👍", 2), ("☂\u{FE0F}", 2), ("", 0),
       ("\u{600}12", 3), ("\u{8E2}", 1), ("\u{200B}", 0),
@@ -264,7 +264,7 @@ struct ScreenTests {
     #expect(DisplayWidth.ofStyled("\u{1B}[31mab\u{1B}[0m") == 2)
   }
 
-  @Test func `a cut text is no wider than it may be`() {
+  @Test func `a cut text is never wider than its limit`() {
     for columns in 0...12 {
       for text in ["a long name.img", "映画映画映画映画", "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}"] {
         #expect(DisplayWidth.of(DisplayWidth.cut(text, to: columns, mark: "…")) <= columns)

@@ -24,7 +24,7 @@ struct SendTests {
     return try workbench.ended(try workbench.start(words + options, in: folder))
   }
 
-  @Test func `a peer that has the link cannot fill the log`() throws {
+  @Test func `a peer with the link cannot fill the log`() throws {
     _ = try workbench.makeFile("data.bin", [1])
     let (child, line) = try send("data.bin")
     for i in 0..<33 {
@@ -43,7 +43,7 @@ struct SendTests {
     #expect(told < 66 && leftOut == 66 - told, "\(child)")
   }
 
-  @Test func `the line fetches the file, and after the last of --count fetches send ends with 0`() throws {
+  @Test func `the printed command fetches the file, and send --count exits with 0 after the last fetch`() throws {
     let path = try workbench.makeFile("a name & more.bin", byteCount: 3_000_000)
     let (child, line) = try send("a name & more.bin", "--count", "2")
     #expect(child.stdout.lines == [line], "\(child)")
@@ -59,7 +59,7 @@ struct SendTests {
     #expect(child.stderr.lines.count { $0.contains(" fetches a name & more.bin") } == 2, "\(child)")
   }
 
-  @Test func `files and folders are one line, and count when a peer has all of them`() throws {
+  @Test func `files and folders share one command, and a peer counts when it has all of them`() throws {
     let folder = try workbench.makeFolder("images")
     try workbench.makeFile("images/disk.img", byteCount: 2_000_000)
     try workbench.makeFile("note.txt", byteCount: 100, seed: 2)
@@ -79,7 +79,7 @@ struct SendTests {
     #expect(child.code == 0, "\(child)")
   }
 
-  @Test func `nothing beside the file is offered, and a hidden one is if it is named`() throws {
+  @Test func `send offers only the named file, also a hidden one, and nothing beside it`() throws {
     let folder = try workbench.makeFolder("folder")
     let path = try workbench.makeFile("folder/.hidden", byteCount: 1_000)
     try workbench.makeFile("folder/beside", byteCount: 2_000, seed: 2)
@@ -115,7 +115,7 @@ struct SendTests {
     return String(match.1)
   }
 
-  @Test func `a send that is started again has the PeerID of its line, and another send has another one`() throws {
+  @Test func `send keeps its PeerID for the same paths and has another one for others`() throws {
     let home = try workbench.makeFolder("home")
     try workbench.makeFile("one", byteCount: 1_000)
     try workbench.makeFile("two", byteCount: 1_000)
@@ -125,7 +125,7 @@ struct SendTests {
     #expect(try peer(of: "one", home: try workbench.makeFolder("other home")) != first)
   }
 
-  @Test func `a symbolic link is sent as the file that it leads to, under its own name`() throws {
+  @Test func `send offers the file behind a symbolic link under the name of the link`() throws {
     let path = try workbench.makeFile("v3.img", byteCount: 5_000)
     try FileManager.default.createSymbolicLink(
       atPath: workbench.path("latest.img"), withDestinationPath: "v3.img")
@@ -136,7 +136,7 @@ struct SendTests {
     #expect(TestFile.areEqual(path, output + "/latest.img"))
   }
 
-  @Test func `what one send hashed another one knows, also after others of the folder`() throws {
+  @Test func `send reuses the hashes of an earlier send, also after it sent other files of the folder`() throws {
     try workbench.makeFile("one", byteCount: 1_000)
     try workbench.makeFile("two", byteCount: 1_000, seed: 2)
     let home = try workbench.makeFolder("home")
@@ -177,7 +177,7 @@ struct SendTests {
     (["-"], 64, "not standard input"), ([], 64, "Name at least one file or folder"),
     (["one", "--count", "0"], 64, "1 or more"), (["one/"], 66, "one/: is neither a folder nor"),
   ])
-  func `what cannot be sent is refused at once`(arguments: [String], code: Int32, words: String) throws {
+  func `send refuses a path that it cannot offer at once`(arguments: [String], code: Int32, words: String) throws {
     try workbench.makeFile("one", byteCount: 1)
     let child = try workbench.ended(try workbench.start(["send"] + arguments))
     #expect(child.code == code, "\(child)")
@@ -186,7 +186,7 @@ struct SendTests {
   }
 
   @Test(.enabled(if: Privileges.canObeyPermissions))
-  func `a file that cannot be read is refused before anything listens`() throws {
+  func `send refuses an unreadable file before it listens`() throws {
     chmod(try workbench.makeFile("locked", byteCount: 1), 0)
     let child = try workbench.run("send", "locked", "--listen", "127.0.0.1:0", through: Privileges.obeyPermissions)
     #expect(child.code == 66, "\(child)")
@@ -194,7 +194,7 @@ struct SendTests {
     #expect(child.stderr.lines == [line], "\(child)")
   }
 
-  @Test func `the events are as their page describes them, and name the command`() throws {
+  @Test func `the events of send match their page and contain the command`() throws {
     let table = try EventTable()
     try workbench.makeFile("data.bin", byteCount: 8 << 20)
     let child = try workbench.start([
@@ -215,7 +215,7 @@ struct SendTests {
     #expect(fetched["bytes"] as? Int == 8 << 20 && fetched["fetches"] as? Int == 1, "\(fetched)")
   }
 
-  @Test func `a peer that is interrupted does not count`() throws {
+  @Test func `an interrupted peer does not count`() throws {
     try workbench.makeFile("data.bin", byteCount: 16 << 20)
     let (child, line) = try send("data.bin", "--count", "1", "--upload-limit", "2Mi")
     let get = try workbench.start(
@@ -229,7 +229,7 @@ struct SendTests {
     #expect(try workbench.ended(child).code == 0, "\(child)")
   }
 
-  @Test func `two sends at a time have ports of their own, and the line names them`() throws {
+  @Test func `two sends at a time use different ports, and their commands name them`() throws {
     try workbench.makeFile("one", byteCount: 1)
     let children = try (0..<2).map { _ in try workbench.start(["send", "one"]) }
     let lines = try children.map { child in try workbench.line(of: child, on: .stdout, with: "p2pnode get p2pnode:") }
@@ -244,7 +244,7 @@ struct SentCountTests {
     return Digest(hex: String(repeating: "0", count: 64 - hex.count) + hex)!
   }
 
-  @Test func `peers that fetch a part and never come again are forgotten`() {
+  @Test func `peers that fetch a part and never return are forgotten`() {
     let (one, two) = (FileID(digest: digest(1)), FileID(digest: digest(2)))
     var count = SentCount([one, two])
     for i in 0..<UInt64(2 * SentCount.peersMax) {
@@ -253,7 +253,7 @@ struct SentCountTests {
     #expect(count.unfinishedCount == SentCount.peersMax && count.count == 0)
   }
 
-  @Test func `a peer counts when it has everything, and again when it fetches again`() {
+  @Test func `a peer counts when it has everything, and again after fetching everything again`() {
     func digest(_ byte: UInt8) -> Digest { Digest(Array(repeating: byte, count: 32))! }
     let (one, two) = (FileID(digest: digest(1)), FileID(digest: digest(2)))
     let (a, b) = (PeerID(digest: digest(3)), PeerID(digest: digest(4)))

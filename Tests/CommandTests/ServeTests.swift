@@ -5,7 +5,7 @@ import Testing
 struct ServeTests {
   private let workbench = Workbench()
 
-  @Test func `a line a file or folder on stdout: ID, two spaces, bytes, two spaces, path`() throws {
+  @Test func `serve prints a line per file or folder on stdout: ID, bytes and path`() throws {
     let folder = try workbench.makeFolder("served")
     _ = try workbench.makeFolder("served/deep/er")
     try workbench.makeFile("served/b.bin", byteCount: 3_000_000)
@@ -20,7 +20,7 @@ struct ServeTests {
     #expect(served.child.stderr.lines.count == 2, "\(served.child)")
   }
 
-  @Test func `hidden files, unfinished downloads and symbolic links are not served`() throws {
+  @Test func `serve offers no hidden files, unfinished downloads or symbolic links`() throws {
     let folder = try workbench.makeFolder("served")
     _ = try workbench.makeFolder("served/.hidden")
     _ = try workbench.makeFolder("elsewhere")
@@ -45,7 +45,7 @@ struct ServeTests {
     #expect(all.folderIDs.isEmpty)
   }
 
-  @Test func `a folder of links alone is served as files if links are followed, and a warning says so`() throws {
+  @Test func `serve --follow-links serves a folder of links as files, and otherwise warns`() throws {
     let folder = try workbench.makeFolder("model")
     _ = try workbench.makeFolder("blobs")
     try workbench.makeFile("blobs/1", byteCount: 100)
@@ -59,7 +59,7 @@ struct ServeTests {
     #expect(get.code == 0 && TestFile.areEqual(workbench.path("blobs/1"), workbench.path("out.bin")), "\(get)")
   }
 
-  @Test func `what is excluded is not served`() throws {
+  @Test func `serve --exclude leaves out files`() throws {
     let folder = try workbench.makeFolder("served")
     _ = try workbench.makeFolder("served/build")
     for name in ["a.log", "b", "build/c"] { try workbench.makeFile("served/\(name)", byteCount: 1) }
@@ -70,7 +70,7 @@ struct ServeTests {
     #expect(bad.code == 64 && bad.stderr.text.contains("--exclude '[a' is not a pattern"), "\(bad)")
   }
 
-  @Test func `a served folder may itself be reached by a symbolic link`() throws {
+  @Test func `the path of a served folder may be a symbolic link`() throws {
     _ = try workbench.makeFolder("served")
     try workbench.makeFile("served/file", byteCount: 1)
     try FileManager.default.createSymbolicLink(atPath: workbench.path("link"), withDestinationPath: "served")
@@ -79,7 +79,7 @@ struct ServeTests {
   }
 
   @Test(.enabled(if: Privileges.canObeyPermissions))
-  func `an unreadable file or folder is named, and the others are served`() throws {
+  func `serve names an unreadable file or folder and serves the others`() throws {
     let folder = try workbench.makeFolder("served")
     let locked = try workbench.makeFolder("served/locked")
     try workbench.makeFile("served/locked/inside", byteCount: 1)
@@ -105,7 +105,7 @@ struct ServeTests {
     }
   }
 
-  @Test func `a folder that is missing, or is a file, is 66`() throws {
+  @Test func `serve exits with 66 if the folder is missing or is a file`() throws {
     let missing = try workbench.run("serve", "missing", "--listen", "127.0.0.1:0")
     #expect(missing.code == 66, "\(missing)")
     #expect(missing.stderr.text.contains("missing: No such file or directory"), "\(missing)")
@@ -115,7 +115,7 @@ struct ServeTests {
     #expect(file.stderr.text.contains("file: Not a directory"), "\(file)")
   }
 
-  @Test func `a folder that is missing is the only thing that is said`() throws {
+  @Test func `serve reports a missing folder and nothing else`() throws {
     let home = ["env", "P2PNODE_HOME=" + workbench.path("home-of-both")]
     _ = try workbench.serve(try workbench.makeFolder("served"), through: home)
     let missing = try workbench.run("serve", "missing", "--listen", "127.0.0.1:0", through: home)
@@ -123,7 +123,7 @@ struct ServeTests {
   }
 
   @Test(.enabled(if: Privileges.canObeyPermissions))
-  func `a folder that cannot be read is 66`() throws {
+  func `serve exits with 66 if it cannot read the folder`() throws {
     let folder = try workbench.makeFolder("locked")
     chmod(folder, 0)
     let serve = try workbench.run("serve", folder, "--listen", "127.0.0.1:0", through: Privileges.obeyPermissions)
@@ -131,7 +131,7 @@ struct ServeTests {
     #expect(serve.stderr.text.contains("Permission denied"), "\(serve)")
   }
 
-  @Test func `a port in use is 74, and the way out is named`() throws {
+  @Test func `serve exits with 74 if its port is in use, and names the remedy`() throws {
     let folder = try workbench.makeFolder("served")
     let first = try workbench.serve(folder)
     let second = try workbench.run("serve", folder, "--listen", first.address)
@@ -141,7 +141,7 @@ struct ServeTests {
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func `serve ends with 0 on both signals`(signal: Int32) throws {
+  func `serve exits with 0 on SIGINT and SIGTERM`(signal: Int32) throws {
     let served = try workbench.serveFile(byteCount: 1_000).served
     served.child.signal(signal)
     try workbench.ended(served.child)
@@ -149,7 +149,7 @@ struct ServeTests {
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func `serve ends with 0 while it hashes`(signal: Int32) throws {
+  func `serve exits with 0 on a signal while it hashes`(signal: Int32) throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/large", byteCount: 0)
     truncate("\(folder)/large", 1 << 40)
@@ -160,7 +160,7 @@ struct ServeTests {
     #expect(!served.child.stderr.text.contains("ready"), "\(served.child)")
   }
 
-  @Test func `serve has the same PeerID when it starts again with its identity, and it is in use once`() throws {
+  @Test func `serve has the same PeerID after a restart, and one process at a time uses it`() throws {
     let folder = try workbench.makeFolder("served")
     let key = workbench.path("identity.key")
     let first = try workbench.serve(folder, "--identity", key)
@@ -173,7 +173,7 @@ struct ServeTests {
     #expect(third.peerID == first.peerID)
   }
 
-  @Test func `a second serve of a user has another PeerID, and says so`() throws {
+  @Test func `a second serve of a user has another PeerID and says so`() throws {
     let folder = try workbench.makeFolder("files")
     try workbench.makeFile("files/one", byteCount: 1)
     let home = ["env", "P2PNODE_HOME=" + workbench.path("home")]

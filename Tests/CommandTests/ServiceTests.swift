@@ -34,7 +34,7 @@ struct ServiceTests {
     return version?.code == 0
   }()
 
-  @Test(.enabled(if: canRunPython)) func `a socket that was handed over is the one that is served on`() throws {
+  @Test(.enabled(if: canRunPython)) func `serve listens on a socket that the service manager hands over`() throws {
     let folder = try workbench.makeFolder("files")
     let path = try workbench.makeFile("files/data.bin", byteCount: 100_000)
     let listening = "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(8); print(s.getsockname()[1], flush=True)"
@@ -56,13 +56,14 @@ struct ServiceTests {
       "s = socket.socket(); s.bind(('127.0.0.1', 0))", "s = socket.socket(type=socket.SOCK_DGRAM)",
       "s = socket.socket(socket.AF_UNIX); s.bind('here'); s.listen()", "s = open('/dev/null')",
     ])
-  func `what is no listening TCP socket is 64`(socket: String) throws {
+  func `serve exits with 64 if the handed socket is not a listening TCP socket`(socket: String) throws {
     let serve = try workbench.ended(try workbench.start(["serve", "."], through: ServiceTests.handing(socket)))
     #expect(serve.code == 64, "\(serve)")
     #expect(serve.stderr.text.contains("no TCP socket that listens"), "\(serve)")
   }
 
-  @Test(.enabled(if: canRunPython)) func `two sockets are 64, and those of another process are not ours`() throws {
+  @Test(.enabled(if: canRunPython))
+  func `serve exits with 64 for two sockets and ignores sockets of other processes`() throws {
     let listening = "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()"
     let two = try workbench.ended(
       try workbench.start(["serve", "."], through: ServiceTests.handing(listening, count: 2)))
@@ -72,7 +73,7 @@ struct ServiceTests {
     try workbench.line(of: other, with: "listening on 127.0.0.1:")
   }
 
-  @Test(.enabled(if: canRunPython)) func `who cannot serve lets nobody wait on the manager's socket`() throws {
+  @Test(.enabled(if: canRunPython)) func `a serve that fails accepts connections that wait on its socket`() throws {
     // A connection left waiting would make the manager restart it at once. Here Python is the manager with the socket.
     let listening = """
       s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(8)
@@ -92,7 +93,7 @@ struct ServiceTests {
     }
   }
 
-  @Test func `the service manager is told when it is ready, reloads and stops`() throws {
+  @Test func `serve notifies the service manager when it is ready, reloads and stops`() throws {
     let listener = try NotificationSocket(workbench.path("notify"))
     let folder = try workbench.makeFolder("files")
     let serve = try workbench.start(
@@ -107,7 +108,7 @@ struct ServiceTests {
     #expect(try workbench.ended(serve).code == 0, "\(serve)")
   }
 
-  @Test func `lines have their priority where stderr is the journal, and nowhere else`() throws {
+  @Test func `lines have a priority if stderr is the journal, and otherwise none`() throws {
     let folder = try workbench.makeFolder("files")
     try workbench.makeFile("files/one", byteCount: 1)
     let journal = [
@@ -124,7 +125,7 @@ struct ServiceTests {
     #expect(try workbench.ended(other).stderr.text.hasPrefix("p2pnode: cannot serve"), "\(other)")
   }
 
-  @Test func `a log level leaves out what is less urgent`() throws {
+  @Test func `a log level leaves out less urgent lines`() throws {
     let folder = try workbench.makeFolder("files")
     let serve = try workbench.start(
       ["serve", folder, "--listen", "127.0.0.1:0", "--json", "--log-level", "error"])
@@ -133,7 +134,7 @@ struct ServiceTests {
     #expect(try workbench.ended(serve).stderr.bytes.isEmpty, "\(serve)")
   }
 
-  @Test(.enabled(if: canVerify)) func `systemd accepts the units, and finds the service closed up`() throws {
+  @Test(.enabled(if: canVerify)) func `systemd accepts the units and rates the service as well confined`() throws {
     let units = try workbench.makeFolder("units")
     for name in ["p2pnode.service", "p2pnode.socket"] {
       let text = try String(contentsOfFile: "\(Binary.packageRoot)/packaging/systemd/\(name)", encoding: .utf8)
@@ -152,7 +153,7 @@ struct ServiceTests {
     #expect(security.code == 0, "\(security)")
   }
 
-  @Test func `the limits of the units leave the program what it allows itself`() throws {
+  @Test func `the units' limits allow what the program allows itself`() throws {
     func number(after key: String, in path: String) throws -> UInt64 {
       let text = try String(contentsOfFile: "\(Binary.packageRoot)/\(path)", encoding: .utf8)
       let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }

@@ -34,7 +34,7 @@ struct SettingsTests {
 
   // MARK: Precedence
 
-  @Test func `nobody says anything: the defaults`() throws {
+  @Test func `without any settings the defaults apply`() throws {
     let settings = try settings()
     #expect(
       settings.jobs == 4 && settings.workers == 8 && settings.retries == 3 && settings.chunkTimeout == .seconds(30))
@@ -48,7 +48,7 @@ struct SettingsTests {
     }
   }
 
-  @Test func `the command line wins over the environment, that over the file, that over the default`() throws {
+  @Test func `the command line overrides the environment, which overrides the file`() throws {
     let text = "# ours\nworkers = 2\nretries=5\n\tupload-limit = 1Mi # at night\r\n"
     let environment = ["P2PNODE_WORKERS": "3", "P2PNODE_RETRIES": "6"]
     let settings = try settings([.workers: ["4"]], environment, text)
@@ -59,7 +59,7 @@ struct SettingsTests {
     #expect(settings.origin(of: .cipher) == .standard)
   }
 
-  @Test func `a limit of the file can be lifted`() throws {
+  @Test func `the command line can lift a limit of the file`() throws {
     #expect(try settings([.uploadLimit: ["none"]], [:], "upload-limit = 1M").uploadLimit == nil)
     let text = "upload-limit-per-peer = 1M\nzone = eu-west.1_A"
     let set = try settings([:], [:], text)
@@ -68,14 +68,14 @@ struct SettingsTests {
     #expect(lifted.uploadLimitPerPeer == nil && lifted.zone == nil)
   }
 
-  @Test func `every default is a value that can be written`() throws {
+  @Test func `every default can be written as a value`() throws {
     for key in SettingKey.allCases {
       let settings = try settings([:], [:], "\(key.rawValue) = \(key.standard)")
       #expect(settings.text(of: key) == key.standard, "\(key)")
     }
   }
 
-  @Test func `allowed peers add up within a place, and not over places`() throws {
+  @Test func `allowed peers add up within one source, and do not across sources`() throws {
     let ids = ["aa", "bb", "cc"].map { String(repeating: $0, count: 32) }
     let text = "allow = \(ids[0])\nallow=\(ids[1]), \(ids[2])\n"
     #expect(try settings([:], [:], text).allow?.count == 3)
@@ -84,13 +84,13 @@ struct SettingsTests {
     #expect(try settings([:], ["P2PNODE_ALLOW": "all"], text).allow == nil)
   }
 
-  @Test func `a path of the file begins in its folder, one of the command line where one is`() throws {
+  @Test func `a path in the file is relative to its folder, one on the command line to the current folder`() throws {
     #expect(try settings([:], [:], "identity = id.key").identity == "/etc/p2pnode/id.key")
     #expect(try settings([:], [:], "swarm-key = /keys/a").swarmKey == "/keys/a")
     #expect(try settings([.identity: ["id.key"]]).identity == "id.key")
   }
 
-  @Test func `off in the environment leaves this machine in`() throws {
+  @Test func `P2PNODE_LAN=off still searches this machine, and lan = off in the file does not`() throws {
     #expect(try settings([:], ["P2PNODE_LAN": "off"]).lan == .machine)
     #expect(try settings([:], ["P2PNODE_LAN": "on"], "lan = off").lan == .on)
     #expect(try settings([:], [:], "lan = off").lan == .off)
@@ -110,30 +110,30 @@ struct SettingsTests {
   ]
 
   @Test(arguments: slips)
-  func `a slip names file and line, and what to do`(slip: String) throws {
+  func `an error names file and line, and what to do`(slip: String) throws {
     let message = try #require(refusal([:], [:], "# a comment\n\n\(slip)\n"), "\(slip)")
     let line = slip.contains("\n") ? 4 : 3
     #expect(message.hasPrefix("/etc/p2pnode/config:\(line): "), "\(message)")
     #expect(["is not", "config --default", "remove"].contains { message.contains($0) }, "\(message)")
   }
 
-  @Test func `bytes that are no text are a slip`() throws {
+  @Test func `a file that is not UTF-8 is an error`() throws {
     #expect(throws: SettingsError.self) { try ConfigFile([0x6C, 0x61, 0x6E, 0x3D, 0xFF, 0xFE], path: "a") }
     #expect(throws: SettingsError.self) { try ConfigFile([0xFF, 0x3D, 0x61], path: "a") }
   }
 
-  @Test func `a slip in the file counts also where the command line overrules it`() {
+  @Test func `a mistake in the file is an error even if the command line overrides its key`() {
     #expect(refusal([.workers: ["4"]], [:], "workers = none")?.hasPrefix("/etc/p2pnode/config:1: ") == true)
   }
 
-  @Test func `a slip elsewhere names the option or the variable`() {
+  @Test func `an error outside the file names the option or the variable`() {
     #expect(refusal([.workers: ["many"]])?.hasPrefix("--workers 'many' is not a number from 1 to 1024") == true)
     #expect(refusal([:], ["P2PNODE_RETRIES": "x"])?.hasPrefix("P2PNODE_RETRIES 'x' is not a number") == true)
   }
 
   // MARK: Reloading
 
-  @Test func `what changed is said, and what waits for a new start`() throws {
+  @Test func `a reload reports what changed and what needs a restart`() throws {
     let old = try settings([:], [:], "upload-limit = 1M\ncipher = aes\nworkers = 2")
     let new = try settings([:], [:], "upload-limit = 2M\ncipher = chacha\nworkers = 3")
     #expect(

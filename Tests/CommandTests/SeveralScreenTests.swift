@@ -30,7 +30,7 @@ struct SeveralScreenTests {
   }
 
   @Test(arguments: [1, 6, 100], [20, 40, 60, 80, 81, 132, 200, 400])
-  func `it fits, however wide the terminal is`(count: Int, columns: Int) {
+  func `the screen fits terminals of any width`(count: Int, columns: Int) {
     for style in [SeveralScreenTests.plain, ScreenStyle(hasColour: true, hasUnicode: false)] {
       let lines = SeveralScreenTests.lines(SeveralScreenTests.rows(count), columns: columns, style)
       #expect(lines.count == min(3 + count, 21), "\(lines.joined(separator: "\n"))")
@@ -38,7 +38,7 @@ struct SeveralScreenTests {
     }
   }
 
-  @Test(arguments: [1, 6, 100], 1...40) func `it fits, however high the terminal is`(count: Int, height: Int) {
+  @Test(arguments: [1, 6, 100], 1...40) func `the screen fits terminals of any height`(count: Int, height: Int) {
     #expect(SeveralScreenTests.lines(SeveralScreenTests.rows(count), height: height).count <= max(1, height - 3))
   }
 
@@ -51,14 +51,14 @@ struct SeveralScreenTests {
     }
   }
 
-  @Test(arguments: [60, 80, 200]) func `a row has its name, share, speed and state`(columns: Int) {
+  @Test(arguments: [60, 80, 200]) func `a row has name, share, speed and state`(columns: Int) {
     let lines = SeveralScreenTests.lines(SeveralScreenTests.rows(6), columns: columns)
     for word in ["NAME", "DONE", "SIZE", "MiB/s", "PEERS", "STATE"] { #expect(lines[2].contains(word), "\(lines[2])") }
     for word in ["disk.img", "50.0%", "1144.4", "fetching"] { #expect(lines[3].contains(word), "\(lines[3])") }
     #expect(lines[4].contains("100%") && lines[4].contains("done"), "\(lines[4])")
   }
 
-  @Test func `the total counts what is done, and leaves out what failed`() {
+  @Test func `the total counts finished downloads and leaves out failed ones`() {
     var rows = Array(SeveralScreenTests.rows(3))
     rows.append(DownloadRow(name: "next", length: 1 << 40))
     let lines = SeveralScreenTests.lines(rows)
@@ -69,7 +69,7 @@ struct SeveralScreenTests {
     #expect(lines[1].contains("22m 54s left"), "\(lines[1])")
   }
 
-  @Test func `with a folder among them the files of all are counted`() {
+  @Test func `if a folder is among the downloads, all files are counted`() {
     var rows = SeveralScreenTests.rows(3)
     rows[0].folder = FolderProgress(completeFiles: 12, totalFiles: 340, totalBytes: 1 << 40)
     // Twelve files of the folder in progress, and one finished file. The failed download does not count.
@@ -77,7 +77,7 @@ struct SeveralScreenTests {
     #expect(line.hasPrefix("1 of 3 done, 13 of 341 files "), "\(line)")
   }
 
-  @Test func `while a length is unknown the total says so`() {
+  @Test func `while a length is unknown, the total says so`() {
     let line = SeveralScreenTests.lines(
       [SeveralScreenTests.rows(1)[0], DownloadRow(name: "unknown", length: nil)])[1]
     // A quarter in all: half of one of two downloads.
@@ -85,7 +85,7 @@ struct SeveralScreenTests {
     #expect(line.contains(">7m 38s left"), "\(line)")
   }
 
-  @Test func `of more downloads than rows those that run are shown, and the others counted`() {
+  @Test func `if downloads exceed the rows, running ones are shown and the others counted`() {
     let lines = SeveralScreenTests.lines(SeveralScreenTests.rows(60))
     // Seventeen rows: ten that are fetching, and seven of the ten that are looking.
     #expect(lines.count == 21)

@@ -23,7 +23,7 @@ struct SeveralTests {
 
   // MARK: Ends
 
-  @Test func `of three IDs one fails, and the others come`() throws {
+  @Test func `if one of three IDs fails, the others are fetched`() throws {
     let (served, ids) = try served([1_500_000, 3_000_000])
     let get = try workbench.run("get", ids[0], SeveralTests.unknown, ids[1], "--peer", served.address)
     #expect(get.code == 69, "\(get)")
@@ -41,7 +41,7 @@ struct SeveralTests {
     }
   }
 
-  @Test func `the exit code is that of the first ID that failed, in the order given`() throws {
+  @Test func `the exit code is that of the first failed ID in the order given`() throws {
     let (served, ids) = try served([1_000])
     let absent = "\(SeveralTests.unknown)\n"
     let misplaced = "\(ids[0])\tnowhere/0.bin\n"
@@ -53,7 +53,7 @@ struct SeveralTests {
     }
   }
 
-  @Test func `one ID alone keeps the form of its lines and events`() throws {
+  @Test func `a single ID keeps its form of lines and events`() throws {
     let (served, ids) = try served([1_000])
     let get = try workbench.run("get", ids[0], "--peer", served.address, "--json")
     #expect(get.code == 0, "\(get)")
@@ -63,7 +63,7 @@ struct SeveralTests {
 
   // MARK: Events
 
-  @Test func `each event of several downloads has its ID, and each ID an end`() throws {
+  @Test func `each event of several downloads has its ID, and each ID has an end`() throws {
     let (served, ids) = try served([3_000_000, 1_000])
     let get = try workbench.run("get", ids[0], SeveralTests.unknown, ids[1], "--peer", served.address, "--json")
     #expect(get.code == 69, "\(get)")
@@ -78,7 +78,7 @@ struct SeveralTests {
     #expect(ends == [ids[0]: ["done"], ids[1]: ["done"], SeveralTests.unknown: ["failed"]], "\(get)")
   }
 
-  @Test func `all downloads have one port and one PeerID`() throws {
+  @Test func `all downloads share one port and one PeerID`() throws {
     let (served, ids) = try served([3_000_000, 3_000_000], "--verbose")
     let get = try workbench.run("get", ids[0], ids[1], "--peer", served.address, "--json", "--jobs", "2")
     #expect(get.code == 0, "\(get)")
@@ -91,7 +91,7 @@ struct SeveralTests {
 
   // MARK: Jobs
 
-  @Test func `with one job the second begins when the first is over`() throws {
+  @Test func `with one job the second download begins after the first`() throws {
     let (served, ids) = try served([3_000_000, 1_000])
     let get = try workbench.run("get", ids[0], ids[1], "--peer", served.address, "--json", "--jobs", "1")
     #expect(get.code == 0, "\(get)")
@@ -100,7 +100,7 @@ struct SeveralTests {
     #expect(Set(order[..<second]) == [ids[0]] && Set(order[second...]) == [ids[1]], "\(get)")
   }
 
-  @Test func `a file that stays offered takes no place of a job`() throws {
+  @Test func `a file that stays offered occupies no job`() throws {
     let (served, ids) = try served([1_000, 2_000])
     let get = try workbench.start(
       ["get", ids[0], ids[1], "--peer", served.address, "--jobs", "1", "--keep-serving"])
@@ -114,7 +114,7 @@ struct SeveralTests {
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func `a signal ends all, keeps the parts, and the same command goes on`(signal: Int32) throws {
+  func `a signal ends all downloads and keeps their parts, and the same command continues`(signal: Int32) throws {
     let (served, ids) = try served([6 << 20, 6 << 20, 1_000], "--upload-limit", "2Mi")
     let arguments = ["get"] + ids + ["--peer", served.address, "--jobs", "2", "--json"]
     let get = try workbench.start(arguments)
@@ -152,7 +152,7 @@ struct SeveralTests {
     #expect(isFetched(0, as: "out/0.bin") && isFetched(1, as: "named by me.bin") && isFetched(2, as: "out/linked.bin"))
   }
 
-  @Test func `a list comes from standard input too`() throws {
+  @Test func `a list can come from standard input`() throws {
     let (served, ids) = try served([1_000, 2_000])
     _ = try workbench.makeFile("list", Array((ids.joined(separator: "\n") + "\n").utf8))
     let get = try workbench.run(
@@ -168,7 +168,7 @@ struct SeveralTests {
     ("# nothing\n", "list: has no ID"), ("%\ta\n%\tb\n", "list:2: % has two places"),
     ("%\ta\n@\ta\n", "list:2: @ has the same path as %"),
   ])
-  func `a slip of a list is 64, names its line, and nothing is fetched`(list: String, words: String) throws {
+  func `a mistake in a list exits with 64, names its line and fetches nothing`(list: String, words: String) throws {
     func filled(_ text: String) -> String {
       text.replacingOccurrences(of: "%", with: String(repeating: "ab", count: 32))
         .replacingOccurrences(of: "@", with: String(repeating: "cd", count: 32))
@@ -180,12 +180,12 @@ struct SeveralTests {
     #expect(get.stdout.lines.count == 1 && get.stdout.text.contains(#""failed""#), "\(get)")
   }
 
-  @Test func `a list that is not there is 66`() throws {
+  @Test func `get exits with 66 if the list is missing`() throws {
     let get = try workbench.run("get", "--input-file", "missing", "--peer", "127.0.0.1:9")
     #expect(get.code == 66, "\(get)")
   }
 
-  @Test func `an ID that comes twice is fetched once`() throws {
+  @Test func `an ID that is given twice is fetched once`() throws {
     let (served, ids) = try served([1_000])
     let get = try workbench.run("get", ids[0], ids[0], "--peer", served.address)
     #expect(get.code == 0, "\(get)")
@@ -193,7 +193,7 @@ struct SeveralTests {
     #expect(get.stderr.lines.contains("[Downloader] \(ids[0]) is named twice, and fetched once"), "\(get)")
   }
 
-  @Test func `several IDs need a folder`() throws {
+  @Test func `several IDs need a folder as output`() throws {
     let get = try workbench.run("get", SeveralTests.unknown, SeveralTests.unknown, "-o", "x", "--peer", "127.0.0.1:9")
     #expect(get.code == 73 && get.stderr.text.contains("x: is no folder"), "\(get)")
   }

@@ -22,7 +22,7 @@ import Testing
     try FileManager.default.subpathsOfDirectory(atPath: workbench.path("out")).filter { $0.contains("p2p-part") }
   }
 
-  @Test func `two folders are updated by one command`() throws {
+  @Test func `one command updates two folders`() throws {
     let new = [Tree.sample(largeBytes: 2 << 20, seed: 1), Tree.sample(largeBytes: 1 << 20, seed: 50)]
     for (name, tree) in zip(SeveralUpdatesTests.names, new) {
       try tree.older().write(to: workbench.path("out/\(name)"))
@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test(arguments: [false, true])
-  func `a folder that the source no longer has stays as it is, and the other is updated`(isListed: Bool) throws {
+  func `a folder that the source no longer has stays as it is, and the other one is updated`(isListed: Bool) throws {
     let old = [Tree.sample(largeBytes: 100_000, seed: 1), Tree.sample(largeBytes: 100_000, seed: 50)]
     var new = old
     for i in new.indices { new[i].items["added"] = .file(Data([UInt8(i)])) }

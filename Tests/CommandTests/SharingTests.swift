@@ -21,7 +21,7 @@ struct SharingTests {
     try #require(try JSONLines.objects(get.stdout).last { $0["event"] as? String == "done" }, "\(get)")
   }
 
-  @Test func `a download that knows only another download completes beside it, from what that one has so far`() throws {
+  @Test func `a get that knows only another get completes beside it`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 12 << 20, "--upload-limit", "4Mi")
     let first = try get(fileID, from: [served.address], into: "one", "--keep-serving")
     let second = try get(fileID, from: [first.address], into: "two")
@@ -42,7 +42,7 @@ struct SharingTests {
     #expect(uploaded > 1 << 20)
   }
 
-  @Test func `of three downloads that know one another none needs all from the slow seed`() throws {
+  @Test func `none of three gets that know one another needs the complete file from the slow seed`() throws {
     let byteCount = 16 << 20
     let (served, fileID, path) = try workbench.serveFile(byteCount: byteCount, "--upload-limit", "4Mi")
     var peers = [served.address]
@@ -67,7 +67,7 @@ struct SharingTests {
     #expect(fromSeed < byteCount * 2, "the seed sent \(fromSeed) bytes of \(byteCount)")
   }
 
-  @Test func `a download that is killed takes nobody with it`() throws {
+  @Test func `killing one get does not stop another`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 12 << 20, "--upload-limit", "4Mi")
     let victim = try get(fileID, from: [served.address], into: "victim")
     let survivor = try get(fileID, from: [served.address, victim.address], into: "survivor")
@@ -78,7 +78,7 @@ struct SharingTests {
     #expect(TestFile.areEqual(path, workbench.path("survivor/out.bin")))
   }
 
-  @Test func `a file that was here already is offered, for the time that was said`() throws {
+  @Test func `get offers a file that was already there for the given time`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 3 << 20)
     let first = try get(fileID, from: [served.address], into: "one").child
     try workbench.ended(first)
@@ -93,7 +93,7 @@ struct SharingTests {
     #expect(again.child.code == 0, "\(again.child)")
   }
 
-  @Test func `--no-upload gives nothing, and a stream has nothing to give`() throws {
+  @Test func `get --no-upload offers nothing, and neither does a stream`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 3 << 20)
     let silent = try workbench.run("get", fileID, "--peer", served.address, "--no-upload", "--json", "-o", "out.bin")
     #expect(silent.code == 0, "\(silent)")
@@ -103,7 +103,7 @@ struct SharingTests {
     #expect(stream.code == 0 && stream.stdout.bytes == bytes)
   }
 
-  @Test func `an address that is taken is 74, and the remedy is named`() throws {
+  @Test func `get exits with 74 if its address is taken, and names the remedy`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", served.address, "--listen", served.address)
     #expect(get.code == 74, "\(get)")
@@ -111,7 +111,7 @@ struct SharingTests {
     #expect(get.stderr.text.contains("--listen HOST:PORT"), "\(get)")
   }
 
-  @Test func `a download that others fetch from holds no more memory for it`() throws {
+  @Test func `a get that others fetch from needs no more memory`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 192 << 20)
     let first = try get(fileID, from: [served.address], into: "one", "--keep-serving")
     let others = try (0..<4).map { try get(fileID, from: [first.address], into: "copy\($0)").child }

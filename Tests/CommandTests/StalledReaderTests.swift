@@ -40,7 +40,7 @@ struct StalledReaderTests {
   }
 
   @Test(arguments: [true, false])
-  func `serve goes on while nobody reads what it says, and drops only lines about strangers`(isJSON: Bool) throws {
+  func `serve continues while its output is not read, and drops only lines that strangers cause`(isJSON: Bool) throws {
     let folder = try workbench.makeFolder("served")
     let long = String(repeating: "n", count: 150)
     for number in 0..<Self.fileCount {

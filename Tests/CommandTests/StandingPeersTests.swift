@@ -18,7 +18,7 @@ struct StandingPeersTests {
     return try workbench.ended(try workbench.start(["get"] + arguments, through: before))
   }
 
-  @Test func `the environment's peers are asked`() throws {
+  @Test func `get asks the peers in P2PNODE_PEERS`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let nobody = "127.0.0.1:\(try LocalPort.closed())"
     let get = try get([fileID, "-o", "out.bin"], variable: " \(nobody),\n\t\(served.peerID)@\(served.address), ")
@@ -27,7 +27,7 @@ struct StandingPeersTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `the peers of the file are asked`() throws {
+  @Test func `get asks the peers in the peers file`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let get = try get(
       [fileID, "-o", "out.bin"],
@@ -36,7 +36,7 @@ struct StandingPeersTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `all places' peers are asked, and one that is named twice only once`() throws {
+  @Test func `get asks the peers of all sources, and each one once`() throws {
     let ports = try (0..<3).map { _ in try LocalPort.closed() }.map { "127.0.0.1:\($0)" }
     let get = try get(
       [StandingPeersTests.fileID, "--peer", ports[0]], variable: "\(ports[1]) \(ports[0])", file: "\(ports[2])\n")
@@ -44,7 +44,7 @@ struct StandingPeersTests {
     for port in ports { #expect(get.stderr.lines.count { $0.hasPrefix("[Downloader] Peer \(port): ") } == 1, "\(get)") }
   }
 
-  @Test func `what is malformed is 64, with its place`() throws {
+  @Test func `get exits with 64 for a malformed peer and names its place`() throws {
     let variable = try get([StandingPeersTests.fileID], variable: "127.0.0.1:1,::1")
     #expect(variable.code == 64, "\(variable)")
     #expect(
@@ -55,7 +55,7 @@ struct StandingPeersTests {
     #expect(file.stderr.text.contains("/config/peers:3: '127.0.0.1:1 127.0.0.1:2' is not"), "\(file)")
   }
 
-  @Test func `a peers file that is a folder is 66`() throws {
+  @Test func `get exits with 66 if the peers file is a folder`() throws {
     _ = try workbench.makeFolder("home/config/peers")
     let get = try workbench.ended(
       try workbench.start(
@@ -63,7 +63,7 @@ struct StandingPeersTests {
     #expect(get.code == 66, "\(get)")
   }
 
-  @Test func `who knows nobody is told all places`() throws {
+  @Test func `a get without peers names all places for them`() throws {
     let get = try get([StandingPeersTests.fileID], file: "# nobody yet\n")
     #expect(get.code == 69, "\(get)")
     for place in ["--peer HOST:PORT", "P2PNODE_PEERS", "/config/peers"] { #expect(get.stderr.text.contains(place)) }

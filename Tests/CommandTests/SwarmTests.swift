@@ -5,7 +5,7 @@ import Testing
 struct SwarmTests {
   private let workbench = Workbench()
 
-  @Test func `of eight peers three die midway, and the file arrives byte-identical`() throws {
+  @Test func `if three of eight peers die midway, the file arrives byte-identical`() throws {
     let (first, fileID, path) = try workbench.serveFile(byteCount: 64 << 20, "--upload-limit", "3Mi")
     var peers = [first]
     for _ in 1..<8 { peers.append(try workbench.serve(workbench.path("served"), "--upload-limit", "3Mi")) }
@@ -24,7 +24,7 @@ struct SwarmTests {
     }
   }
 
-  @Test func `a get in a zone counts bytes by zone, and fetches from its zone`() throws {
+  @Test func `a get in a zone counts bytes by zone and fetches from its zone`() throws {
     let (near, fileID, path) = try workbench.serveFile(byteCount: 24 << 20, "--zone", "rack1", "--upload-limit", "20Mi")
     let far = try workbench.serve(workbench.path("served"), "--zone", "rack2")
     let get = try workbench.run(
@@ -42,7 +42,7 @@ struct SwarmTests {
     #expect(plain.code == 0 && !plain.stderr.text.contains("by zone"), "\(plain)")
   }
 
-  @Test func `a file that changes on one peer while it is sent is withdrawn there, and comes from the other`() throws {
+  @Test func `a peer withdraws a file that changes while it is sent, and another peer sends it`() throws {
     let (one, fileID, changed) = try workbench.serveFile(byteCount: 12 << 20, "--upload-limit", "2Mi", folder: "one")
     let (two, same, path) = try workbench.serveFile(byteCount: 12 << 20, "--upload-limit", "2Mi", folder: "two")
     try #require(fileID == same)
@@ -60,7 +60,7 @@ struct SwarmTests {
     #expect(later.code == 69, "\(later)")
   }
 
-  @Test func `a file that is removed from the only peer ends the download, and its part is kept`() throws {
+  @Test func `get ends if its only peer removes the file, and keeps the part`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 6 << 20, "--upload-limit", "2Mi")
     let get = try workbench.start([
       "get", fileID, "--peer", served.address, "-o", "out.bin", "--chunk-timeout", "1",
@@ -74,8 +74,7 @@ struct SwarmTests {
     #expect(last.contains("of 6 chunks of this one are here in ./.\(fileID.prefix(16)).p2p-part"), "\(get)")
   }
 
-  @Test func `a file that is replaced at the only peer ends the download, and the message asks for its new ID`() throws
-  {
+  @Test func `get ends if its only peer replaces the file, and asks for the new ID`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 6 << 20, "--upload-limit", "2Mi")
     let get = try workbench.start([
       "get", fileID, "--peer", served.address, "-o", "out.bin", "--chunk-timeout", "1", "--wait", "3s",
@@ -90,7 +89,7 @@ struct SwarmTests {
     #expect(!last.contains("run the same command again"), "it could never work: \(get)")
   }
 
-  @Test func `a file that is asked for while it is hashed is answered when that is done`() throws {
+  @Test func `a request for a file that is being hashed is answered when it is hashed`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/z.bin", byteCount: 100_000)
     let fileID = String(try workbench.run("id", "served/z.bin").stdout.text.prefix(64))

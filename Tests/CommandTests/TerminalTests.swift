@@ -25,7 +25,7 @@ struct TerminalTests {
     return (served.address, fileID)
   }
 
-  @Test func `get draws its screen in place, and leaves its statistics`() throws {
+  @Test func `get draws its screen in place and leaves its statistics`() throws {
     let (address, fileID) = try served()
     let get = try get(fileID, from: address, [:])
     #expect(get.code == 0, "\(get)")
@@ -40,7 +40,7 @@ struct TerminalTests {
     #expect(!lines.contains { $0.contains("LATENCY") || $0.contains("━") }, "\(lines)")
   }
 
-  @Test func `text that goes to the terminal stays on it`() throws {
+  @Test func `streamed text stays on the terminal`() throws {
     let text = (1...40).map { "line \($0)\n" }.joined()
     let folder = try workbench.makeFolder("served")
     try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/text"))
@@ -50,7 +50,7 @@ struct TerminalTests {
     #expect(get.stdout.bytes.filter { $0 != UInt8(ascii: "\r") } == Array(text.utf8), "\(get)")
   }
 
-  @Test func `NO_COLOR leaves the screen and takes the colours`() throws {
+  @Test func `NO_COLOR keeps the screen and removes the colours`() throws {
     let (address, fileID) = try served()
     let get = try get(fileID, from: address, ["NO_COLOR": "1"])
     #expect(get.code == 0, "\(get)")

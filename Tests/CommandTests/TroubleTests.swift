@@ -8,7 +8,7 @@ import Testing
 struct TroubleTests {
   private let workbench = Workbench()
 
-  @Test func `of eight peers one dies, one stops, one crawls and one comes back, and the statistics say so`() throws {
+  @Test func `get finishes while one of eight peers dies, one stops, one crawls and one returns`() throws {
     let (chunkCount, timeoutSeconds) = Extent.isFull ? (400, 30) : (56, 4)
     let folder = workbench.path("served")
     let identity = workbench.path("identity")
@@ -62,7 +62,7 @@ struct TroubleTests {
       get.stderr.lines.contains { $0.wholeMatch(of: #/\[Stats\] Retries: \d+, Hedges: \d+, .*/#) != nil }, "\(get)")
   }
 
-  @Test func `when all peers go it is 75, and when they are back only what was missing is fetched`() throws {
+  @Test func `get exits with 75 if all peers go, and later fetches only the missing chunks`() throws {
     let folder = workbench.path("served")
     let (one, fileID, path) = try workbench.serveFile(byteCount: 12 << 20, "--upload-limit", "2Mi")
     let two = try workbench.serve(folder, "--upload-limit", "2Mi")
@@ -99,7 +99,7 @@ struct TroubleTests {
     #expect(TestFile.areEqual(path, output + "/out.bin"))
   }
 
-  @Test func `a link on which a chunk takes eight timeouts finishes, since each brings a part of it`() throws {
+  @Test func `get finishes over a link on which one chunk takes eight timeouts`() throws {
     let byteCount = 1 << 20 | 100_000
     let (rate, seconds) = Extent.isFull ? ("4000", "30") : ("128Ki", "1")
     let (served, fileID, path) = try workbench.serveFile(byteCount: byteCount, "--upload-limit", rate)
@@ -116,7 +116,7 @@ struct TroubleTests {
     #expect(retries > 3, "\(get)")
   }
 
-  @Test func `a chunk that fails says why, and how to resume`() throws {
+  @Test func `a chunk that fails is reported with the reason and how to resume`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 4 << 20, "--upload-limit", "1Mi")
     let get = try workbench.start([
       "get", fileID, "--peer", served.address, "-o", "out.bin", "--chunk-timeout", "0.5", "--retries", "1",

@@ -14,32 +14,32 @@ struct UnknownVerbTests {
     ("to", nil), ("", nil),
     ("upload", nil), (String(repeating: "serve", count: 20), nil),
   ])
-  func `the verb that is meant is at most two slips away, and less than all of the word`(word: String, verb: String?) {
+  func `the guess is at most two edits away, and fewer than the word has characters`(word: String, verb: String?) {
     #expect(UnknownVerb.meant(by: word, UnknownVerbTests.verbs) == verb)
   }
 
-  @Test func `the slips are characters that are missing, too many, wrong or swapped`() {
+  @Test func `an edit inserts, removes, replaces or swaps characters`() {
     #expect(UnknownVerb.edits(from: "get", to: "get") == 0)
     #expect(UnknownVerb.edits(from: "", to: "get") == 3)
     #expect(UnknownVerb.edits(from: "gte", to: "get") == 1)
     #expect(UnknownVerb.edits(from: "kitten", to: "sitting") == 3)
   }
 
-  @Test func `an ID or a link alone is something to get`() {
+  @Test func `for an ID or a link alone the guess is get`() {
     for word in [UnknownVerbTests.fileID, "p2pnode:x"] {
       #expect(UnknownVerb.meant(by: word, UnknownVerbTests.verbs) == "get \(word)")
     }
   }
 
   @Test(arguments: [["sevre", "."], ["help", "sevre"]])
-  func `a misspelt verb is 64 and names the one that was meant`(arguments: [String]) throws {
+  func `a misspelt verb exits with 64 and names the likely one`(arguments: [String]) throws {
     let child = try workbench.ended(try workbench.start(arguments))
     #expect(child.code == 64, "\(child)")
     #expect(child.stderr.text.contains("Unknown verb 'sevre'. Did you mean 'serve'?"), "\(child)")
     #expect(child.stdout.bytes.isEmpty, "\(child)")
   }
 
-  @Test func `a word that is near no verb is 64, and moves no cursor`() throws {
+  @Test func `a word near no verb exits with 64 and is printed harmlessly`() throws {
     let child = try workbench.run("\u{1B}[2J")
     #expect(child.code == 64, "\(child)")
     #expect(child.stderr.text.contains("Unknown verb") && child.stderr.text.contains("p2pnode --help"), "\(child)")

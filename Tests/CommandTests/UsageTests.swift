@@ -11,7 +11,7 @@ struct UsageTests {
     String(repeating: "a", count: 63) + "\n", String(repeating: "a", count: 64) + "\n",
     String(repeating: "é", count: 32), "0x" + String(repeating: "a", count: 62),
   ])
-  func `a malformed fileID is 64, for get and for verify`(fileID: String) throws {
+  func `get and verify exit with 64 for a malformed fileID`(fileID: String) throws {
     let get = try workbench.run("get", fileID, "--peer", "127.0.0.1:9")
     #expect(get.code == 64, "\(get)")
     #expect(get.stderr.lines.count == 1, "\(get)")
@@ -24,7 +24,7 @@ struct UsageTests {
     "127.0.0.1:", ":9800", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:98 00", "::1:9800",
     "[::1:9800", "host name:9800", "abcd@127.0.0.1:9800", "@127.0.0.1:9800", "",
   ])
-  func `a malformed peer is 64 and is quoted`(peer: String) throws {
+  func `get exits with 64 for a malformed peer and quotes it`(peer: String) throws {
     let get = try workbench.run("get", UsageTests.fileID, "--peer", peer)
     #expect(get.code == 64, "\(get)")
     let isBare = peer == "::1:9800"
@@ -32,12 +32,12 @@ struct UsageTests {
     #expect(get.stderr.text.contains("--peer '\(peer)'\(words)"), "\(get)")
   }
 
-  @Test func `a wait without a unit is 64, and the message asks for one`() throws {
+  @Test func `get exits with 64 for a wait without a unit, and asks for one`() throws {
     let get = try workbench.run("get", UsageTests.fileID, "--wait", "10")
     #expect(get.code == 64 && get.stderr.text.contains("'10' is not a time with its unit, such as 30s"), "\(get)")
   }
 
-  @Test func `a PeerID alone is no peer: the message asks for its address`() throws {
+  @Test func `a PeerID alone is not a peer, and get asks for its address`() throws {
     let get = try workbench.run("get", UsageTests.fileID, "--peer", UsageTests.fileID)
     #expect(get.code == 64, "\(get)")
     #expect(get.stderr.text.contains("write \(UsageTests.fileID)@HOST"), "\(get)")
@@ -59,7 +59,7 @@ struct UsageTests {
     ["serve", ".", "--upload-limit", "fast"],
     ["serve", ".", "--max-connections", "0"],
   ])
-  func `wrong usage is 64, and stdout stays empty`(arguments: [String]) throws {
+  func `wrong usage exits with 64, and stdout stays empty`(arguments: [String]) throws {
     let child = try workbench.ended(try workbench.start(arguments))
     #expect(child.code == 64, "\(child)")
     #expect(!child.stderr.bytes.isEmpty, "\(child)")
@@ -74,7 +74,7 @@ struct UsageTests {
     ["--json", "nonsense"], ["get", "--json"], ["get", fileID, "--nonsense", "--json"], ["get", "abcd", "--json"],
     ["serve", ".", "--json", "--upload-limit", "fast"], ["id", "--json"],
   ])
-  func `with --json wrong usage is an event, too`(arguments: [String]) throws {
+  func `with --json wrong usage is also an event`(arguments: [String]) throws {
     try expectFailedEvent(try workbench.ended(try workbench.start(arguments)))
   }
 
@@ -90,14 +90,14 @@ struct UsageTests {
     ["id", "-h.bin"], ["id", "-dash.bin"], ["get", fileID, "-o", "-x"], ["get", fileID, "--output", "-h"],
     ["get", fileID, "-o", ""], ["verify", fileID, "-l.txt"],
   ])
-  func `a name that begins with a hyphen is not taken for options`(arguments: [String]) throws {
+  func `a name that begins with a hyphen is not parsed as options`(arguments: [String]) throws {
     let child = try workbench.ended(try workbench.start(arguments))
     #expect(child.code == 64 && child.stdout.bytes.isEmpty, "\(child)")
     let word = arguments.last { $0.hasPrefix("-") && $0 != "-o" }
     #expect(child.stderr.text.contains(word.map { "./\($0)" } ?? "-o has no path"), "\(child)")
   }
 
-  @Test func `a space in the place of the tab of an input file is named`() throws {
+  @Test func `get reports a space instead of a tab in an input file`() throws {
     let list = try workbench.makeFile("list", Array("\(UsageTests.fileID) out.bin\n".utf8))
     let get = try workbench.run("get", "--input-file", list, "--peer", "127.0.0.1:9")
     #expect(get.code == 64 && get.stderr.text.contains("list:1: has a space after the ID; put a tab"), "\(get)")
@@ -110,7 +110,7 @@ struct UsageTests {
     #expect(try workbench.run("id", "./-h.bin").stdout.text.hasPrefix(id.stdout.text.prefix(64)))
   }
 
-  @Test func `help and version are no errors`() throws {
+  @Test func `help and version exit with 0`() throws {
     for arguments in [["--help"], ["help", "get"], ["serve", "--help"], ["--version"]] {
       let child = try workbench.ended(try workbench.start(arguments))
       #expect(child.code == 0, "\(child)")
@@ -118,13 +118,13 @@ struct UsageTests {
     }
   }
 
-  @Test func `a get that knows no peer is 69`() throws {
+  @Test func `a get without any peer exits with 69`() throws {
     let get = try workbench.run("get", UsageTests.fileID)
     #expect(get.code == 69, "\(get)")
     #expect(get.stderr.text.contains("--peer HOST:PORT"), "\(get)")
   }
 
-  @Test func `id or verify of a file that is not there is 66`() throws {
+  @Test func `id and verify exit with 66 for a missing file`() throws {
     let id = try workbench.run("id", "missing")
     #expect(id.code == 66, "\(id)")
     #expect(id.stderr.text.hasPrefix("p2pnode: cannot read missing: No such file or directory"), "\(id)")
@@ -132,7 +132,7 @@ struct UsageTests {
     #expect(verify.code == 66, "\(verify)")
   }
 
-  @Test func `a swarm key file that is not there is 66, for get and for serve`() throws {
+  @Test func `get and serve exit with 66 for a missing swarm key file`() throws {
     let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", "--swarm-key", "missing.key")
     #expect(get.code == 66, "\(get)")
     #expect(get.stderr.text.contains("missing.key: no such secret file"), "\(get)")
@@ -141,7 +141,7 @@ struct UsageTests {
   }
 
   @Test(arguments: [0o644, 0o640, 0o604, 0o620])
-  func `a secret that others may read is 66, and the remedy is named`(mode: mode_t) throws {
+  func `a secret that others may read exits with 66, and the remedy is named`(mode: mode_t) throws {
     let key = try workbench.makeFile("open.key", Array(repeating: 7, count: 32), mode: mode)
     // A secret of root may be readable by its group, so give this one another owner.
     if geteuid() == 0 { chown(key, 9800, 9800) }
@@ -155,7 +155,7 @@ struct UsageTests {
   }
 
   @Test(arguments: [0, 31, 33, 65])
-  func `a secret of another size is 66`(byteCount: Int) throws {
+  func `a secret of another size exits with 66`(byteCount: Int) throws {
     let key = try workbench.makeFile("bad.key", Array(repeating: 0x37, count: byteCount), mode: 0o600)
     for option in ["--swarm-key", "--identity"] {
       let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", option, key)
@@ -166,7 +166,7 @@ struct UsageTests {
     }
   }
 
-  @Test func `a folder is no key`() throws {
+  @Test func `a folder as a key exits with 66`() throws {
     let folder = try workbench.makeFolder("folder.key")
     for option in ["--swarm-key", "--identity"] {
       let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", option, folder)
@@ -176,7 +176,7 @@ struct UsageTests {
   }
 
   @Test(.enabled(if: Privileges.canMount), arguments: [("size=4k", 74, "make room"), ("ro", 73, "name another place")])
-  func `a key that cannot be made has the same exit code for each verb`(
+  func `each verb exits with the same code if a key cannot be made`(
     options: String, code: Int32, advice: String
   ) throws {
     let folder = try workbench.makeFolder("disk")
@@ -190,7 +190,7 @@ struct UsageTests {
     }
   }
 
-  @Test func `keygen makes a key for its owner alone, and never over a file`() throws {
+  @Test func `keygen makes a key for its owner alone and never overwrites a file`() throws {
     let first = try workbench.run("keygen", "swarm.key")
     #expect(first.code == 0, "\(first)")
     let attributes = try FileManager.default.attributesOfItem(atPath: workbench.path("swarm.key"))

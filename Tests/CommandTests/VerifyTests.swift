@@ -45,7 +45,7 @@ struct VerifyTests {
       workbench.start(["verify"] + arguments, through: ["env", "P2PNODE_HOME=\(workbench.path(home))"]))
   }
 
-  @Test func `a folder with the ID is OK without a peer, and nothing is written into it`() throws {
+  @Test func `verify says OK for a folder without a peer and writes nothing into it`() throws {
     try make("one")
     try make("two")
     _ = try workbench.makeFile("two/.hidden", [1])
@@ -64,7 +64,7 @@ struct VerifyTests {
     #expect(hidden.code == 65, "\(hidden)")
   }
 
-  @Test func `each path that differs is named, also without a peer once the listing was fetched`() throws {
+  @Test func `verify names each path that differs, and needs no peer once the listing was fetched`() throws {
     try make("served/tree")
     let served = try workbench.serve(workbench.path("served"))
     let folderID = try #require(served.folderIDs["tree/"])
@@ -111,7 +111,7 @@ struct VerifyTests {
     #expect(sum["different"] as? Int == 5 && sum["missing"] as? Int == 1 && sum["extra"] as? Int == 2, "\(json)")
   }
 
-  @Test func `names that the listing has are checked, hidden or not, and others count as the options say`() throws {
+  @Test func `verify checks all listed names, hidden or not, and the options decide about others`() throws {
     let paths = [".hidden/file", ".hidden/tool*", "seen", "log"]
     try make("one", paths)
     let folderID = try id("one", "--hidden")
@@ -134,7 +134,7 @@ struct VerifyTests {
         ], "\(wrong)")
   }
 
-  @Test func `without its listing a wrong folder is 65, and the error says where one comes from`() throws {
+  @Test func `verify without the listing exits with 65 for a wrong folder, and says how to get it`() throws {
     try make("one")
     try make("two", ["readme.txt"])
     let folderID = try id("one")
@@ -147,7 +147,7 @@ struct VerifyTests {
     #expect(asked.code == 65 && asked.stderr.lines.last?.contains("no peer has") == true, "\(asked)")
   }
 
-  @Test func `the ID of a file is not that of a folder, and the reverse`() throws {
+  @Test func `verify refuses the ID of a file for a folder, and of a folder for a file`() throws {
     try make("one")
     let served = try workbench.serve(workbench.path("one"))
     let fileID = try served.fileID("readme.txt")
@@ -164,13 +164,13 @@ struct VerifyTests {
     #expect(known.code == 65 && known.stderr.text.contains("is the ID of a folder"), "\(known)")
   }
 
-  @Test func `a folder that is missing is 66`() throws {
+  @Test func `verify exits with 66 for a missing folder`() throws {
     let missing = try workbench.run("verify", String(repeating: "0", count: 64), "none")
     #expect(missing.code == 66, "\(missing)")
   }
 
   @Test(.enabled(if: Privileges.canObeyPermissions))
-  func `what cannot be read is named, and is 66 if all else is right`() throws {
+  func `verify names unreadable paths, and exits with 66 if all else is right`() throws {
     try make("one")
     let folderID = try id("one")
     let served = try workbench.serve(workbench.path("one"))

@@ -17,7 +17,7 @@ struct WaitTests {
     TestFile.areEqual(workbench.path("served/data.bin"), workbench.path(name))
   }
 
-  @Test func `a get may start before its serve`() throws {
+  @Test func `get --wait may start before serve`() throws {
     let (fileID, port) = try makeFile(byteCount: 3_000_000)
     let get = try workbench.start(
       ["get", fileID, "--peer", "127.0.0.1:\(port)", "-o", "out.bin", "--wait", "forever"])
@@ -29,13 +29,13 @@ struct WaitTests {
     #expect(get.stderr.lines.count { $0.contains("Connection refused") } == 1, "\(get)")
   }
 
-  @Test func `without it a get ends at once`() throws {
+  @Test func `without --wait a get ends at once`() throws {
     let (fileID, port) = try makeFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", "127.0.0.1:\(port)")
     #expect(get.code == 69 && !get.stderr.text.contains("aiting"), "\(get)")
   }
 
-  @Test func `a get whose only peer dies midway goes on when it is back`() throws {
+  @Test func `get --wait continues when its only peer returns after a crash`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 8 << 20, "--upload-limit", "2Mi")
     let get = try workbench.start(
       ["get", fileID, "--peer", served.address, "-o", "out.bin", "--wait", "1h", "--chunk-timeout", "1"])
@@ -48,7 +48,7 @@ struct WaitTests {
     #expect(isFetched("out.bin"))
   }
 
-  @Test func `a get that does not wait says how it can`() throws {
+  @Test func `a get without --wait mentions --wait when it fails`() throws {
     let (fileID, port) = try makeFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", "127.0.0.1:\(port)")
     #expect(get.code == 69 && get.stderr.text.contains("wait for it with --wait 10m"), "\(get)")
@@ -56,7 +56,7 @@ struct WaitTests {
     #expect(waited.code == 69 && !waited.stderr.text.contains("--wait 10m"), "\(waited)")
   }
 
-  @Test func `the end is that of today, and says how long it waited`() throws {
+  @Test func `get --wait ends with the usual error and reports how long it waited`() throws {
     let (fileID, port) = try makeFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", "127.0.0.1:\(port)", "--wait", "2s", "--json")
     #expect(get.code == 69, "\(get)")
@@ -69,7 +69,7 @@ struct WaitTests {
     #expect((1...2).contains(waits.count), "\(get)")
   }
 
-  @Test func `a peer that lacks the file is asked until it has it, by ls too`() throws {
+  @Test func `get and ls with --wait ask a peer until it has the file`() throws {
     let (fileID, port) = try makeFile(byteCount: 200_000)
     _ = try workbench.makeFolder("empty")
     let empty = try workbench.serve(workbench.path("empty"), at: "127.0.0.1:\(port)")
