@@ -21,12 +21,12 @@ import Testing
     }
   }
 
-  @Test func `a file of the most chunks is cut, one byte more is refused`() throws {
+  @Test func `a layout takes a file of the most chunks and refuses one byte more`() throws {
     #expect(try #require(ChunkLayout(fileLength: 1 << 42)).chunkCount == ChunkLayout.chunkCountMax)
     #expect(ChunkLayout(fileLength: (1 << 42) + 1) == nil && ChunkLayout(fileLength: .max) == nil)
   }
 
-  @Test func `a leaf range's mask has one bit a leaf`() {
+  @Test func `the mask of a leaf range has one bit per leaf`() {
     #expect(LeafRange(first: 0, count: 64).mask == .max)
     #expect(LeafRange(first: 63, count: 1).mask == 1 << 63)
     #expect(LeafRange(first: 4, count: 4).mask == 0xF0)

@@ -16,7 +16,7 @@ import Testing
     #expect(FolderFilter().includes("a/b"))
   }
 
-  @Test func `the last rule that matches decides`() throws {
+  @Test func `the last rule that matches a path decides`() throws {
     let filter = try filter((false, "*.log"), (true, "keep.log"), (false, "old/**"))
     #expect(!filter.includes("a/x.log"))
     #expect(filter.includes("a/keep.log"))
@@ -24,14 +24,14 @@ import Testing
     #expect(filter.includes("a/x.txt"))
   }
 
-  @Test func `a filter that begins with an include leaves out what no rule matches`() throws {
+  @Test func `a filter whose first rule includes leaves out the paths that no rule matches`() throws {
     let filter = try filter((true, "docs"), (false, "*.tmp"))
     #expect(filter.includes("docs/a"))
     #expect(!filter.includes("docs/a.tmp"))
     #expect(!filter.includes("src/a"))
   }
 
-  @Test func `a filter gives the entries of a listing`() throws {
+  @Test func `a filter selects entries of a listing`() throws {
     let paths = ["a/one", "a/two", "b", "c/one"]
     let listing = try FolderListing(paths.map { FolderEntry(FolderPath($0), .emptyFolder) })
     #expect(try filter((true, "one")).entries(of: listing).entries == [0, 3])
@@ -40,7 +40,7 @@ import Testing
     #expect(try filter((true, "none")).entries(of: listing).isEmpty)
   }
 
-  @Test func `a listing tells entries, folders and other paths apart`() throws {
+  @Test func `a listing distinguishes entries, folders and other paths`() throws {
     let paths = ["a-b", "a/one", "a/two/x", "b"]
     let listing = try FolderListing(paths.map { FolderEntry(FolderPath($0), .emptyFolder) })
     let order = (0..<listing.count).map { listing.path(of: $0).description }

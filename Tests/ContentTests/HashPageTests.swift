@@ -35,8 +35,7 @@ private func isRefused(_ page: HashPage, by tree: HashTree) -> Bool {
     (1, 1, 1, 0), (2, 1, 2, 0), (1023, 1, 1023, 0), (1024, 1, 1024, 0), (1025, 2, 1, 1), (1500, 2, 476, 1),
     (2048, 2, 1024, 1), (2049, 3, 1, 2),
   ])
-  func `a file's pages join to its chunk hashes and verify`(chunks: Int, pageCount: Int, last: Int, uncles: Int) throws
-  {
+  func `pages of a file give its chunk hashes and verify`(chunks: Int, pageCount: Int, last: Int, uncles: Int) throws {
     let tree = try tree(chunks: chunks)
     #expect(tree.root.bytes == ReferenceTree.root(ofChunks: tree.chunkHashes, leavesPerChunk: 64))
     #expect(tree.root == MerkleTree.root(tree.chunkHashes, in: tree.pages.layout))
@@ -62,7 +61,7 @@ private func isRefused(_ page: HashPage, by tree: HashTree) -> Bool {
   }
 
   @Test(arguments: [1, 2, 4, 8])
-  func `every single hash counts`(chunksPerPage: Int) throws {
+  func `a page with any one hash changed is refused`(chunksPerPage: Int) throws {
     for chunks in 1...40 {
       let tree = try tinyTree(chunks: chunks, chunksPerPage: chunksPerPage)
       #expect(tree.root.bytes == ReferenceTree.root(ofChunks: tree.chunkHashes, leavesPerChunk: 4))
@@ -74,7 +73,7 @@ private func isRefused(_ page: HashPage, by tree: HashTree) -> Bool {
     }
   }
 
-  @Test func `every wrong count is refused, by its name`() throws {
+  @Test func `a page with a wrong count of hashes or uncles is refused, and the fault names the count`() throws {
     for (chunks, chunksPerPage) in [(1, 4), (3, 4), (4, 4), (5, 4), (17, 4), (7, 1)] {
       let tree = try tinyTree(chunks: chunks, chunksPerPage: chunksPerPage)
       for page in try pages(of: tree) {
@@ -92,7 +91,7 @@ private func isRefused(_ page: HashPage, by tree: HashTree) -> Bool {
     }
   }
 
-  @Test func `a page of another place, or of no place, is refused`() throws {
+  @Test func `a page with another index, or an index beyond the last page, is refused`() throws {
     let tree = try tinyTree(chunks: 16, chunksPerPage: 4)
     for page in try pages(of: tree) {
       for other in 0..<4 as Range<UInt32> where other != page.index.rawValue {
@@ -110,14 +109,14 @@ private func isRefused(_ page: HashPage, by tree: HashTree) -> Bool {
     }
   }
 
-  @Test func `an empty file has no page to ask for or to believe`() throws {
+  @Test func `an empty file has no page, and a page for it is refused`() throws {
     let tree = try tree(chunks: 0)
     #expect(tree.root == .zero && tree.pages.pageCount == 0 && tree.page(PageIndex(0)) == nil)
     let page = HashPage(index: PageIndex(0), chunkHashes: [], uncles: [])
     #expect(throws: HashPageFault.noSuchPage) { try page.verify(against: .zero, in: tree.pages) }
   }
 
-  @Test func `a tree needs one hash for every chunk`() throws {
+  @Test func `a tree needs exactly one hash for each chunk`() throws {
     let layout = try #require(ChunkLayout(fileLength: 25, chunkSize: 12, leafSize: 3))
     for count in [0, 2, 4] { #expect(HashTree(layout, chunkHashes: someDigests(count)) == nil) }
     #expect(HashTree(layout, chunkHashes: someDigests(3)) != nil)
@@ -132,7 +131,7 @@ private func isRefused(_ page: HashPage, by tree: HashTree) -> Bool {
     #expect(pages.chunks(of: PageIndex(4)) == 16..<18)
   }
 
-  @Test func `the largest file has a page tree of twelve uncles`() throws {
+  @Test func `a page of the largest file has twelve uncles`() throws {
     let layout = try #require(ChunkLayout(fileLength: 1 << 42))
     let pages = PageLayout(layout)
     #expect(pages.pageCount == 4096 && pages.uncleCount(of: PageIndex(0)) == 12)

@@ -15,14 +15,14 @@ private func claim(
   private let file = FileID(kind: ContentKind.file, length: 3_000_000, root: someDigests(1)[0])
   private let root = someDigests(1)[0]
 
-  @Test func `the truth is believed`() throws {
+  @Test func `a true manifest is accepted`() throws {
     let manifest = try claim(length: 3_000_000, root: root, against: file)
     #expect(manifest.kind == .file && manifest.length == 3_000_000 && manifest.root == root)
     #expect(manifest.layout.chunkCount == 3 && manifest.chunkSizeLog2 == 20)
     #expect(manifest.suggestedName == "video.mp4" && manifest.fileID == file)
   }
 
-  @Test func `every other kind, chunk size, length or root is refused, by its name`() {
+  @Test func `a manifest with another kind, chunk size, length or root is refused, and the fault names which`() {
     for kind in 3...255 as ClosedRange<UInt8> {
       #expect(throws: ManifestFault.unknownKind(kind)) {
         try claim(kind: kind, length: 3_000_000, root: root, against: file)
@@ -56,28 +56,28 @@ private func claim(
     #expect(throws: ManifestFault.notThisFile) { try claim(length: 3_000_000, root: .zero, against: file) }
   }
 
-  @Test func `an empty file is believed with the zero root only`() throws {
+  @Test func `a manifest of an empty file is accepted with the zero root only`() throws {
     let empty = FileID(kind: .file, length: 0, root: .zero)
     #expect(try claim(length: 0, root: .zero, against: empty).layout.chunkCount == 0)
     let forged = FileID(kind: .file, length: 0, root: root)
     #expect(throws: ManifestFault.emptyWithRoot) { try claim(length: 0, root: root, against: forged) }
   }
 
-  @Test func `a simulation's sizes are agreed beforehand, not taken from the peer`() throws {
+  @Test func `a simulation agrees on sizes beforehand and does not take them from the peer`() throws {
     let manifest = try Manifest.verified(
       kind: 0, length: 3_000_000, root: root, chunkSizeLog2: 12, suggestedName: "", against: file, chunkSize: 4096,
       leafSize: 64)
     #expect(manifest.layout.chunkCount == 733 && manifest.chunkSizeLog2 == 12 && manifest.fileName == nil)
   }
 
-  @Test func `the fileID hashes its name, kind, length and root, in this order`() {
+  @Test func `the fileID hashes its label, the kind, the length and the root, in this order`() {
     let input = Array("p2pnode-file-v1".utf8) + [0] + [0, 0, 0, 0, 0, 0x2D, 0xC6, 0xC0] + root.bytes
     #expect(file.digest.bytes == ReferenceTree.sha256(input))
   }
 }
 
 @Suite struct LiesTests {
-  @Test func `a 64-byte file made of a root's two children has the root but not the fileID`() throws {
+  @Test func `a 64-byte file of a root's two children has the same root but another fileID`() throws {
     let truth = try hash(someBytes(2 << 20), piece: 1 << 20).file
     let children = truth.chunkHashes[0].bytes + truth.chunkHashes[1].bytes
     let forgery = try hash(children, piece: 64).file
@@ -86,7 +86,7 @@ private func claim(
     #expect(throws: ManifestFault.notThisFile) { try claim(length: 64, root: forgery.root, against: truth.fileID) }
   }
 
-  @Test func `a tree claimed one level shallower has the root but not the fileID`() throws {
+  @Test func `a tree claimed one level shallower has the same root but another fileID`() throws {
     // Leaves of 64 bytes, so that a row of hashes can pretend to be leaves one level up.
     let truth = try hash(someBytes(16 * 64), piece: 64, chunkSize: 256, leafSize: 64)
     let shallower = truth.chunks.flatMap { $0.leafHashes.flatMap(\.bytes) }
@@ -103,7 +103,7 @@ private func claim(
     #expect(throws: HashPageFault.wrongChunkHashCount(2)) { try page.verify(against: tree.root, in: tree.pages) }
   }
 
-  @Test func `another length with the same root is not the file`() throws {
+  @Test func `a manifest with the same root and another length is refused`() throws {
     // A file of five chunks, claimed to have six: the sixth consists of missing leaves.
     let truth = try hash(someBytes(5 * 64), piece: 64, chunkSize: 64, leafSize: 16).file
     let longer = try #require(ChunkLayout(fileLength: 6 * 64, chunkSize: 64, leafSize: 16))
@@ -116,7 +116,7 @@ private func claim(
     }
   }
 
-  @Test func `a padding chunk is not a chunk of the file`() throws {
+  @Test func `a chunk of padding is refused as a chunk of the file`() throws {
     let truth = try hash(someBytes(5 * 64), piece: 64, chunkSize: 64, leafSize: 16).file
     let noChunk = MerkleTree.padding(level: 2)
     let page = HashPage(index: PageIndex(0), chunkHashes: truth.chunkHashes + [noChunk], uncles: [])
@@ -145,7 +145,7 @@ private func claim(
       in: file.layout)
   }
 
-  @Test func `every single leaf hash counts, and so does their number`() throws {
+  @Test func `leaf hashes are refused if one is wrong or their number is`() throws {
     for chunk in 0..<3 as Range<UInt32> {
       let truth = try leaves(of: Int(chunk))
       let hash = MerkleTree.chunkHash(truth.hashes, in: truth.layout)
@@ -174,7 +174,7 @@ private func claim(
     }
   }
 
-  @Test func `every run of true leaves matches, and no other bytes do`() throws {
+  @Test func `every run of true leaves matches, and no other bytes match`() throws {
     for chunk in 0..<3 {
       let truth = try leaves(of: chunk)
       let content = Array(Self.bytes.dropFirst(chunk * 64).prefix(64))
@@ -198,7 +198,7 @@ private func claim(
     }
   }
 
-  @Test func `a file of one chunk is filled up to its own power of two only`() throws {
+  @Test func `a file of one chunk is padded only to the next power of two of its leaves`() throws {
     for leafCount in 1...64 {
       let bytes = someBytes(leafCount * 2 - 1)
       let (file, chunks) = try hash(bytes, piece: bytes.count, chunkSize: 128, leafSize: 2)

@@ -4,7 +4,7 @@ import Testing
 @testable import Content
 
 @Suite struct MerkleTreeTests {
-  @Test func `every size up to nine chunks has the root and the chunk hashes of the reference`() throws {
+  @Test func `files of up to nine chunks have the root and chunk hashes of the reference`() throws {
     for (leafSize, leavesPerChunk) in [(1, 1), (3, 1), (2, 2), (3, 4), (1, 8), (4, 16), (1, 64)] {
       let chunkSize = leafSize * leavesPerChunk
       for size in 0...(9 * chunkSize + 1) where chunkSize < 48 || size % 7 < 2 || size % chunkSize < 2 {
@@ -27,7 +27,7 @@ import Testing
     #expect(file.layout.chunkCount == file.chunkHashes.count)
   }
 
-  @Test func `the split of the feed changes nothing`() throws {
+  @Test func `the hashes are the same however the bytes are split into pieces`() throws {
     let bytes = someBytes(3 * 64 + 21)
     let whole = try hash(bytes, piece: bytes.count, chunkSize: 64, leafSize: 16)
     for piece in 1..<bytes.count {
@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test func `each chunk comes with its leaf hashes, and as soon as its last byte is in`() throws {
+  @Test func `feeding the last byte of a chunk returns the chunk with its leaf hashes`() throws {
     let bytes = someBytes(64 + 33)
     var state = FileHashState(chunkSize: 64, leafSize: 16)
     let none = try state.feed(bytes.span.bytes.extracting(0..<63))
@@ -52,7 +52,7 @@ import Testing
     #expect(last?.hash == MerkleTree.chunkHash(last?.leafHashes ?? [], in: file.layout))
   }
 
-  @Test func `a file that ends with a full chunk leaves nothing for the end`() throws {
+  @Test func `a file that ends with a full chunk has no chunk left at the end`() throws {
     let bytes = someBytes(128)
     var state = FileHashState(chunkSize: 64, leafSize: 16)
     let chunks = try state.feed(bytes.span.bytes)
@@ -60,7 +60,7 @@ import Testing
     #expect(state.finish().lastChunk == nil)
   }
 
-  @Test func `a file of more chunks than there may be is refused, and what was fed before stays`() throws {
+  @Test func `a file of too many chunks is refused, and the chunks fed before stay`() throws {
     var state = FileHashState(chunkSize: 1, leafSize: 1)
     let most = [UInt8](repeating: 7, count: ChunkLayout.chunkCountMax)
     let chunks = try state.feed(most.span.bytes)
@@ -75,7 +75,7 @@ import Testing
     #expect(file.layout.chunkCount == ChunkLayout.chunkCountMax)
   }
 
-  @Test func `an empty file has the zero root and no chunk`() throws {
+  @Test func `an empty file has the zero root and no chunks`() throws {
     let (file, chunks) = try hash([], piece: 1)
     #expect(file.root == .zero && file.chunkHashes.isEmpty && chunks.isEmpty)
   }

@@ -24,11 +24,11 @@ import Testing
   }
 
   @Test(arguments: ["", "/", "[", "[a", "[]", "\\", "[b-a]", "[é]"])
-  func `a pattern without an end is refused`(text: String) {
+  func `a malformed pattern is refused`(text: String) {
     #expect(PathPattern(text) == nil)
   }
 
-  @Test func `many stars take no longer than the product of both lengths`() throws {
+  @Test func `matching many stars takes no longer than the product of both lengths`() throws {
     let pattern = try #require(PathPattern(String(repeating: "*a", count: 40) + "b"))
     #expect(!pattern.matches(String(repeating: "a", count: 400)))
   }

@@ -18,7 +18,7 @@ struct ProtocolVectorTests {
     }
   }
 
-  @Test func `a chunk has the published leaf hashes, and a missing one the published hash`() throws {
+  @Test func `a chunk has the published leaf hashes, and a missing chunk the published hash`() throws {
     let vectors = try Vectors("content.txt")
     for size in vectors.numbers(of: "leaves") {
       let (file, chunks) = try hash(Vectors.content(size), piece: 1 << 16)

@@ -15,7 +15,7 @@ struct SHA256LanesTests {
   }
 
   /// The examples of FIPS 180-4: "abc", and 56 bytes, whose padding needs a block of its own.
-  @Test func `published examples have their hashes side by side`() {
+  @Test func `published messages hashed side by side have their published hashes`() {
     let messages = ["abc", "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"]
     let hashes = SHA256Lanes.hashes(
       of: Array(messages.joined().utf8).span.bytes, lengths: messages.map(\.utf8.count), sideBySide: true)
@@ -26,19 +26,19 @@ struct SHA256LanesTests {
       ])
   }
 
-  @Test func `each length around the edges of blocks has its hash`() {
+  @Test func `messages of each length around a block's end have the right hash`() {
     let lengths = Array(0...260)
     #expect(hashes(lengths, sideBySide: true) == hashes(lengths, sideBySide: false))
   }
 
-  @Test func `messages of one length fill the lanes`() {
+  @Test func `any number of messages of one length has the right hashes`() {
     for count in 2...9 {
       let lengths = Array(repeating: 16_384, count: count)
       #expect(hashes(lengths, sideBySide: true) == hashes(lengths, sideBySide: false), "\(count) messages")
     }
   }
 
-  @Test func `messages of any lengths keep their order`() {
+  @Test func `messages of any lengths get the right hashes in the order of the messages`() {
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<200 {
       let lengths = (0..<Int.random(in: 2...12, using: &generator)).map { _ in

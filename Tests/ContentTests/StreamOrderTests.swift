@@ -22,7 +22,7 @@ import Testing
     return leaving.map { $0.offset / 10 }
   }
 
-  @Test func `leaves wait for those before them, and a leaf that comes twice leaves once`() {
+  @Test func `leaves wait for the leaves before them, and a leaf that arrives twice leaves once`() {
     var order = StreamOrder(layout)
     #expect(put(0..<4, of: 1, into: &order) == [] && order.next == 0)
     #expect(put(1..<3, of: 0, into: &order) == [])
@@ -31,7 +31,7 @@ import Testing
     #expect(put(0..<4, of: 1, into: &order) == [] && order.next == 80)
   }
 
-  @Test func `no leaf waits for one that is not wanted`() {
+  @Test func `no leaf waits for a leaf that is not wanted`() {
     var wanted = WantedLeaves.none
     for (chunk, mask) in [(1, 0b0110), (2, 0b1000), (5, 0b1001)] as [(UInt32, UInt64)] {
       wanted.insert(mask, of: ChunkIndex(chunk))
@@ -57,13 +57,13 @@ import Testing
     #expect(put(0..<4, of: 5, into: &order) == [])
   }
 
-  @Test func `if nothing is wanted the order is at its end`() {
+  @Test func `if nothing is wanted, the order is complete from the start`() {
     var order = StreamOrder(layout, wanted: .none)
     #expect(order.next == layout.fileLength && put(0..<4, of: 0, into: &order) == [])
     #expect(StreamOrder(.ofEmptyFile).next == 0 && StreamOrder(.ofEmptyFile, wanted: .none).next == 0)
   }
 
-  @Test func `files that share a chunk leave with their own short leaves`() throws {
+  @Test func `files that share a chunk leave in order, each with its short last leaf`() throws {
     let lengths: [UInt64] = [7, 25, 10, 1, 90]
     let entries = lengths.enumerated().map { number, length in
       FolderEntry(

@@ -70,7 +70,7 @@ private let texts: [(String, String)] = [
     }
   }
 
-  @Test func `no single scalar makes a harmful name`() throws {
+  @Test func `no single character makes a harmful name`() throws {
     let scalars = (0...0x10FFFF as ClosedRange<UInt32>).filter { $0 < 0x3100 || $0 % 251 == 0 || $0 >> 8 == 0xE00 }
     for scalar in scalars.compactMap(Unicode.Scalar.init) {
       for name in [
@@ -85,17 +85,17 @@ private let texts: [(String, String)] = [
     }
   }
 
-  @Test func `what reaches a terminal cannot move its cursor or begin a line`() {
+  @Test func `text escaped for a terminal cannot move the cursor or begin a line`() {
     for (text, expected) in texts { #expect(SuggestedName.escapedForTerminal(text) == expected) }
   }
 
-  @Test func `bytes that are not UTF-8 reach a terminal as a shell writes them`() {
+  @Test func `bytes that are not UTF-8 are escaped as a shell writes them`() {
     let bytes = Array("é\\".utf8) + [0xE9] + Array("a\n".utf8) + [0xF0, 0x9F, 0xFF]
     #expect(SuggestedName.escapedForTerminal(bytes: bytes) == #"é\\\xE9a\n\xF0\x9F\xFF"#)
     for (text, expected) in texts { #expect(SuggestedName.escapedForTerminal(bytes: Array(text.utf8)) == expected) }
   }
 
-  @Test func `a whole line is made harmless, and what was escaped in it before is not escaped twice`() {
+  @Test func `a whole line is escaped, and text that was escaped before is not escaped again`() {
     for (text, expected) in texts {
       #expect(SuggestedName.harmlessLine(expected) == expected)
       if !text.contains("\\") { #expect(SuggestedName.harmlessLine(text) == expected) }

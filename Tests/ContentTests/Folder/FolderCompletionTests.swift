@@ -45,11 +45,11 @@ import Testing
     #expect(complete == Set(files), "seed \(seed)")
   }
 
-  @Test func `each file with wanted leaves is complete once, with the last of them`() throws {
+  @Test func `each file with wanted leaves is complete once, with its last wanted leaf`() throws {
     for seed in 0..<200 as Range<UInt64> { try run(seed: seed) }
   }
 
-  @Test func `the files of a shared chunk are complete one by one, and a larger file with its last chunk`() throws {
+  @Test func `files of a shared chunk are complete one by one, and a larger file with its last chunk`() throws {
     // Two files of two leaves in each chunk of four leaves, and a file of three chunks.
     let content = { (length: UInt64) in FileContent(length: length, root: Digest(sha256: [1].span.bytes)) }
     let entries = ["a", "b", "c", "d"].map { FolderEntry(FolderPath($0), .file(content(2), isExecutable: false)) }

@@ -29,7 +29,7 @@ import Testing
     try expectDifferences([], of: [], from: [])
   }
 
-  @Test func `what is missing or extra is found at the beginning, between others, and at the end`() throws {
+  @Test func `missing and extra paths are found at the beginning, in the middle and at the end`() throws {
     let all = ["a", "b/c", "b/d", "e"]
     for path in all {
       let others = all.filter { $0 != path }.map { file($0) }
@@ -39,7 +39,7 @@ import Testing
     try expectDifferences(all.map { ($0, .missing) }, of: [], from: all.map { file($0) })
   }
 
-  @Test func `a file differs by its bytes, else by its mode, a link by its target`() throws {
+  @Test func `files differ by their bytes, then by their mode, and links by their target`() throws {
     try expectDifferences([("a", .content)], of: [file("a", 2, isExecutable: true)], from: [file("a")])
     try expectDifferences(
       [("a", .mode(isExecutable: true)), ("b", .mode(isExecutable: false))],
@@ -49,7 +49,7 @@ import Testing
     )
   }
 
-  @Test func `each type is told from each other one`() throws {
+  @Test func `a path of another type than expected differs by its type`() throws {
     let entries = [file("a"), link("a", to: "b"), folder("a"), file("a/x")]
     let types: [FolderDifference.EntryType] = [.file, .link, .folder, .folder]
     for (listed, expected) in zip(entries, types).prefix(3) {
@@ -59,18 +59,18 @@ import Testing
     }
   }
 
-  @Test func `where a folder belongs, a file differs and what belongs in the folder is missing`() throws {
+  @Test func `if a file is in the place of a folder, its type differs and the folder's files are missing`() throws {
     try expectDifferences(
       [("a", .type(.file, expected: .folder)), ("a/x", .missing), ("a/y", .missing)],
       of: [file("a"), file("b")], from: [file("a/x"), file("a/y"), file("b")])
   }
 
-  @Test func `a folder that should be empty is right, and what is in it is extra`() throws {
+  @Test func `a folder that should be empty may exist, but files in it are extra`() throws {
     try expectDifferences([("a/x", .extra)], of: [file("a/x")], from: [folder("a")])
     try expectDifferences([("a/x", .missing)], of: [folder("a")], from: [file("a/x")])
   }
 
-  @Test func `what is in a folder where a file belongs is not reported, too`() throws {
+  @Test func `if a folder is in the place of a file, only the folder is reported and not its files`() throws {
     try expectDifferences(
       [("a", .type(.folder, expected: .file)), ("a.b", .extra)], of: [file("a/x"), file("a/y/z"), file("a.b")],
       from: [file("a")])

@@ -35,7 +35,7 @@ private func forEachSeed(_ check: (inout Cut) throws -> Void) throws {
 }
 
 @Suite struct FolderLayoutTests {
-  @Test func `a listing of any entries is read back to the same entries and bytes`() throws {
+  @Test func `a listing of any entries is read back as the same entries and bytes`() throws {
     try forEachSeed { cut in
       let listing = try FolderListing(cut.model.entries.shuffled(using: &cut.generator))
       #expect(listing == cut.folder.listing, "seed \(cut.seed)")
@@ -108,7 +108,7 @@ private func forEachSeed(_ check: (inout Cut) throws -> Void) throws {
     }
   }
 
-  @Test func `the number of chunks below a place counts those that end there or before`() throws {
+  @Test func `the number of chunks below an offset counts those that end at the offset or before it`() throws {
     try forEachSeed { cut in
       var ends: [Int] = []
       for chunk in cut.model.chunks { ends.append((ends.last ?? 0) + chunk.reduce(0) { $0 + $1.count }) }
@@ -119,7 +119,7 @@ private func forEachSeed(_ check: (inout Cut) throws -> Void) throws {
     }
   }
 
-  @Test func `a file's places hold its bytes and nothing else`() throws {
+  @Test func `the places of a file hold the bytes of that file and no others`() throws {
     try forEachSeed { cut in
       for entry in cut.model.files.indices where cut.folder.listing.isFile(entry) {
         let due = cut.model.chunks.enumerated().compactMap { chunk, leaves -> [UInt64]? in
@@ -150,7 +150,7 @@ private func forEachSeed(_ check: (inout Cut) throws -> Void) throws {
     }
   }
 
-  @Test func `true hashes verify, and a wrong one in any file of a page or chunk is refused`() throws {
+  @Test func `true hashes verify, and one wrong hash in any file of a page or chunk is refused`() throws {
     try forEachSeed { cut in
       var known = KnownChunkHashes(cut.pages)
       for index in cut.model.pages.indices {
@@ -188,7 +188,7 @@ private func forEachSeed(_ check: (inout Cut) throws -> Void) throws {
     }
   }
 
-  @Test func `leaf hashes are known where each file of a chunk has one leaf`() throws {
+  @Test func `leaf hashes of a shared chunk are known if each of its files has one leaf`() throws {
     var knownCount = 0
     try forEachSeed { cut in
       for chunk in cut.allChunks {
@@ -202,7 +202,7 @@ private func forEachSeed(_ check: (inout Cut) throws -> Void) throws {
     #expect(knownCount > 50, "the trees have such chunks")
   }
 
-  @Test func `a page is known once the chunk hashes of all its files are`() throws {
+  @Test func `a page is known if the chunk hashes of all its files are known`() throws {
     var lostCount = 0
     try forEachSeed { cut in
       let pages = cut.model.pages.indices.map { cut.model.page($0) }

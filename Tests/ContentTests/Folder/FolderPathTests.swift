@@ -4,7 +4,7 @@ import Testing
 @testable import Content
 
 @Suite struct FolderPathTests {
-  @Test func `paths are in the order of their components, as bytes`() {
+  @Test func `paths are sorted by their components, compared as bytes`() {
     let paths = [
       "a", "a/b", "a.b", "b", "a/b/c", "a/b.c", "ab", "a b", "A", "é", "e\u{301}", "z", "\u{10000}", "\u{FFFF}",
     ]
@@ -19,7 +19,7 @@ import Testing
     }
   }
 
-  @Test func `a path knows its parent, its name and what lies below it`() {
+  @Test func `a path knows its parent, its name and the paths below it`() {
     let path = FolderPath("a/b/c")
     #expect(path.parent == FolderPath("a/b") && path.name == FolderPath("c"))
     #expect(FolderPath("a").parent == nil && FolderPath("a").name == FolderPath("a"))

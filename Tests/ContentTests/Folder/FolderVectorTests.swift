@@ -82,7 +82,7 @@ private func readFolders() throws -> [FolderVector] {
 
 @Suite(.enabled(if: Vectors.arePresent, "needs Protocol/vectors"))
 struct FolderVectorTests {
-  @Test func `a listing has the published entries and IDs, and its entries have the listing`() throws {
+  @Test func `each published listing has the published entries and IDs, and its entries encode to it`() throws {
     for folder in try folders() {
       let (name, listing) = (folder.name, folder.listing)
       #expect(try listing.count == Int(folder.vectors.number("\(name).entries")))
@@ -152,7 +152,7 @@ struct FolderVectorTests {
     #expect(count > 20)
   }
 
-  @Test func `a frame of all leaves of a chunk has their hashes and bytes`() throws {
+  @Test func `a frame with all leaves of a chunk has their hashes and bytes`() throws {
     var count = 0
     for folder in try folders() {
       for number in folder.indices(of: "chunk", "frame") {

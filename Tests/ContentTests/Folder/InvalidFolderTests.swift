@@ -52,7 +52,7 @@ private func fault(of bytes: [UInt8]) -> FolderListingFault? {
 
 @Suite(.enabled(if: Vectors.arePresent, "needs Protocol/vectors"))
 struct InvalidFolderTests {
-  @Test func `each published invalid listing is refused by its rule`() throws {
+  @Test func `each published invalid listing is refused for its rule`() throws {
     let vectors = try Vectors("invalid/folder.txt")
     try #require(vectors.values.count > 100)
     for (name, bytes) in vectors.values where name != "good" {
@@ -63,7 +63,7 @@ struct InvalidFolderTests {
     for name in rules.keys { #expect(vectors[name] != nil, "no vector \(name)") }
   }
 
-  @Test func `a listing is refused at every truncation and with every byte more`() throws {
+  @Test func `a listing is refused at every truncation and with any byte added`() throws {
     let vectors = try Vectors("folder.txt")
     for name in ["one", "no-bytes", "mixed"] {
       let bytes = try #require(vectors["\(name).listing"])
@@ -104,7 +104,7 @@ struct InvalidFolderTests {
     #expect(fault(of: more) == FolderListingFault(.tooManyEntries))
   }
 
-  @Test func `paths and targets too long for their fields are refused, not trapped`() {
+  @Test func `paths and targets that are too long for their fields are refused without a trap`() {
     let long = FolderPath(utf8: Array(repeating: UInt8(ascii: "p"), count: 70_000))
     #expect(throws: FolderListingFault(.pathTooLong, entry: 0)) { try FolderListing([FolderEntry(long, .emptyFolder)]) }
     #expect(throws: FolderListingFault(.targetTooLong, entry: 0)) {

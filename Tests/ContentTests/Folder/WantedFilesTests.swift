@@ -36,7 +36,7 @@ import Testing
     #expect(wanted([2]) == [0, 0, 0, 0])
   }
 
-  @Test func `a wish for every file is the wish for all`() {
+  @Test func `if every file is wanted, all leaves are wanted`() {
     #expect(WantedLeaves(of: EntrySet(entryCount: layout.listing.count, isFull: true), in: layout).isAll)
   }
 }
