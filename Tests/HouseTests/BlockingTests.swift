@@ -21,13 +21,13 @@ import Testing
     return found
   }
 
-  @Test func `the compiler lets no async code call what blocks`() {
+  @Test func `the compiler rejects a blocking call in async code`() {
     let library = Repository.files.filter { $0.isSwift && ["PeerNode", "P2P"].contains($0.room) }
     #expect(library.flatMap(unmarked) == [])
     #expect(library.flatMap(\.lines).count { $0.contains("@available(*, noasync") } >= 8)
   }
 
-  @Test func `a function that blocks and is not marked is found`() {
+  @Test func `a blocking function without its mark is found`() {
     let text = """
       /// Blocks until the end.
       public func wait() {}

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct MutationsTests {
-  @Test func `every text that a mutation replaces is there exactly once`() throws {
+  @Test func `each text that a mutation replaces occurs exactly once`() throws {
     let (status, output) = try check()
     #expect(status == 0, "\(output)")
     #expect(output.hasSuffix("0 do not match\n"))

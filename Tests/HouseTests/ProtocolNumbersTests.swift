@@ -137,13 +137,13 @@ private func differences(in text: String) -> [String] {
     ("1…262,144; first", "1…262,145; first"), ("(0…50)", "(0…51)"), ("again after 16,384 more", "again after 16 more"),
     ("239.255.112.50", "239.255.112.51"), ("more than 256 queries", "more than 255 queries"),
   ])
-  func `a number that is changed on one side is noticed`(old: String, new: String) {
+  func `a number that changes on one side only is found`(old: String, new: String) {
     let changed = text.split(separator: old, omittingEmptySubsequences: false).joined(separator: new)
     #expect(changed != text)
     #expect(differences(in: changed).count == 1)
   }
 
-  @Test func `numbers are read as they are written`() {
+  @Test func `numbers are parsed in every form that the specification writes`() {
     #expect(numbers(in: "17…65,535 bytes, 2^20; u8 (4)") == [17, 65535, 1 << 20, 4])
   }
 
@@ -177,7 +177,7 @@ private func differences(in text: String) -> [String] {
     #expect(count > 20)
   }
 
-  @Test func `every file of vectors is in the table of the specification`() {
+  @Test func `the specification lists every file of vectors in its table`() {
     let table = String(section(18, of: text))
     let listed = Pattern(#"`((?:invalid/)?[\w-]+\.(?:txt|json))`"#).matches(in: table).map { $0[1] }
     let files = Repository.files.map(\.path).filter { $0.hasPrefix("Protocol/vectors/") && !$0.hasSuffix(".py") }

@@ -16,18 +16,18 @@ import Testing
     embedding = try Repository.text("docs/embedding.md")
   }
 
-  @Test func `every place that it names is there`() {
+  @Test func `every path that the documents name exists`() {
     let place = Pattern(#"`((?:Sources|Tests|Protocol|packaging|docs|scripts|\.ci)/[^` ]*)`"#)
     let names = pages.flatMap { place.matches(in: $0).map { $0[1] } }
     #expect(names.count > 10)
     for name in names { #expect(Repository.exists(name), "\(name)") }
   }
 
-  @Test func `every folder of the sources has a place on its map`() {
+  @Test func `the map in docs/architecture.md has every folder of Sources`() {
     for room in Rooms.all.keys { #expect(architecture.contains("Sources/\(room)"), "\(room)") }
   }
 
-  @Test func `its exit codes are those of the command`() {
+  @Test func `the documents list the exit codes of the command`() {
     let declared = code.first { $0.path.hasSuffix("/Failure.swift") }!.codeLines
       .compactMap { Pattern(#"static let \w+: Int32 = (\d+)"#).firstMatch(in: $0)?[1] }
     let listed = Pattern(#"(?m)^\| (\d+) \| "#).matches(in: commandLine).map { $0[1] }
@@ -35,7 +35,7 @@ import Testing
     #expect(listed == ["0"] + declared + ["130", "143"])
   }
 
-  @Test func `its options are those of the command`() {
+  @Test func `the documents list the options of the command`() {
     var declared: Set<String> = []
     for file in code {
       var (isOption, isInverted) = (false, false)
@@ -57,13 +57,13 @@ import Testing
     #expect(listed.symmetricDifference(declared).subtracting(["--help", "--version", "--output"]) == [])
   }
 
-  @Test func `its programs are the ones that are tested`() throws {
+  @Test func `the programs in docs/embedding.md are the tested programs`() throws {
     let tested = try TestedPrograms.all(in: "Tests/P2PTests/EmbeddingTests.swift", between: "// EMBEDDING")
     let shown = TestedPrograms.shown(in: embedding)
     #expect(shown.count == 3 && shown == tested)
   }
 
-  @Test func `its first program is built as code at the top level, too`() throws {
+  @Test func `the first program in docs/embedding.md is also built as top-level code`() throws {
     let file = try Repository.text("Tests/Example/Sources/p2preadme/main.swift")
     let program = file.components(separatedBy: "// EMBEDDING\n")
     #expect(
@@ -76,13 +76,13 @@ import Testing
 
 @Suite struct ArticlesTests {
   @Test(arguments: ["Fetching", "Serving", "ServingAndFetching"])
-  func `the programs of an article are the ones that are tested`(article: String) throws {
+  func `the programs of an article are the tested programs`(article: String) throws {
     let tested = try TestedPrograms.all(in: "Tests/P2PTests/ArticleTests.swift", between: "// ARTICLE \(article)")
     let shown = TestedPrograms.shown(in: try Repository.text("Sources/P2P/P2P.docc/\(article).md"))
     #expect(!shown.isEmpty && shown == tested)
   }
 
-  @Test func `the first program is the one that is built`() throws {
+  @Test func `the first program of the articles is the program that is built`() throws {
     let program = try Repository.text("Tests/Example/Sources/p2pfirst/Fetch.swift")
     let shown = TestedPrograms.shown(in: try Repository.text("Sources/P2P/P2P.docc/FirstProgram.md"))
     let lines = program.components(separatedBy: "\n").drop {
@@ -91,14 +91,14 @@ import Testing
     #expect(shown == [Array(lines.dropLast())])
   }
 
-  @Test func `the program of the service's README is the one that is built`() throws {
+  @Test func `the program in the README of the service is the program that is built`() throws {
     let program = try Repository.text("Examples/Service/Sources/p2pserve/main.swift")
     let shown = try Repository.text("Examples/Service/README.md").components(separatedBy: "```swift\n").last ?? ""
     let lines = program.components(separatedBy: "\n").drop { $0.hasPrefix("//") }
     #expect(lines.count > 5 && shown.components(separatedBy: "```")[0] == lines.joined(separator: "\n"))
   }
 
-  @Test func `every article has tested programs or none`() {
+  @Test func `every article is known to have tested programs or none`() {
     let names = Repository.files.map(\.path).filter { $0.hasPrefix("Sources/P2P/P2P.docc/") }
     #expect(
       names.sorted()

@@ -8,17 +8,17 @@ import Testing
     #expect(findings.isEmpty, "\(findings.joined(separator: "\n"))")
   }
 
-  @Test func `the rules look at every target`() {
+  @Test func `the rules cover every target`() {
     let rooms = Set(Repository.files.compactMap(\.room))
     #expect(rooms == Set(Rooms.all.keys))
   }
 
-  @Test func `the manifest declares the rooms' arrows and no others`() throws {
+  @Test func `the manifest declares the dependencies of each target and no others`() throws {
     let declared = Rooms.declared(in: try Repository.text("Package.swift"))
     #expect(declared == Rooms.all.merging(Rooms.shared) { one, _ in one }.mapValues(\.dependencies))
   }
 
-  @Test func `the files that may see bytes exist and do`() {
+  @Test func `the files allowed to use unsafe pointers exist and use them`() {
     for path in Rooms.unsafeFiles {
       let file = Repository.files.first { $0.path == path }
       let elsewhere = SourceFile(path: "Sources/PeerNode/A.swift", text: file?.lines.joined(separator: "\n") ?? "")
@@ -26,7 +26,7 @@ import Testing
     }
   }
 
-  @Test func `long files are named, so that someone splits them`() {
+  @Test func `fewer than ten files have more than 300 lines`() {
     let long = Repository.files.filter { $0.isSwift && $0.lines.count > 300 }.sorted { $0.lines.count > $1.lines.count }
     for file in long { print("long: \(file.path) has \(file.lines.count) lines") }
     #expect(long.count < 10, "so many files over 300 lines is a habit")

@@ -125,18 +125,18 @@ private let samples = [
 
 @Suite struct RuleTests {
   @Test(arguments: samples)
-  fileprivate func `a rule finds what breaks it and nothing else`(sample: Sample) {
+  fileprivate func `a rule finds the lines that break it and no others`(sample: Sample) {
     let findings = sample.rule.findings(in: SourceFile(path: sample.path, text: sample.text))
     let expected = sample.broken.map { "\(sample.path):\($0):" }
     #expect(findings.map { $0.split(separator: " ")[0] } == expected.map { Substring($0) })
   }
 
-  @Test func `every rule was seen to fail`() {
+  @Test func `every rule has a sample that breaks it`() {
     let seen = Set(samples.filter { !$0.broken.isEmpty }.map(\.rule.name))
     #expect(seen == Set(Rule.all.map(\.name)))
   }
 
-  @Test func `a manifest is read as it is declared`() {
+  @Test func `a manifest is parsed as it is declared`() {
     let manifest = """
       .systemLibrary(name: "C", pkgConfig: "c"),
       .target(name: "A", dependencies: [.product(name: "Crypto", package: "swift-crypto"), "C"]),

@@ -11,7 +11,7 @@ import Testing
     "CSQLite", "Yams", "Subprocess", "NIO", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL", "X509", "JWTKit",
   ]
 
-  @Test func `no target has the name of a common package's target`() throws {
+  @Test func `no target has the name of a target of a common package`() throws {
     let own = Set(Rooms.declared(in: try Repository.text("Package.swift")).keys)
     #expect(own.count > 15 && own.intersection(TargetNamesTests.foreign) == [])
   }
