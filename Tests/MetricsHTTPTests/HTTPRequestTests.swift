@@ -22,7 +22,7 @@ import Testing
     "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /metrics HTTP/1.0\r\n\r\n",
     "GET /metrics HTTP/1.1\nHost: localhost\n\n", "GET /metrics?name=a HTTP/1.1\r\nHost: localhost\r\n\r\n",
   ])
-  func `the page is given, with its length and type`(request: String) throws {
+  func `the server sends the page with its length and type`(request: String) throws {
     let given = try #require(answer(to: request))
     #expect(given.hasPrefix("HTTP/1.1 200 OK\r\n"))
     #expect(given.contains("Content-Type: text/plain; version=0.0.4"))
@@ -30,7 +30,7 @@ import Testing
     #expect(given.hasSuffix("\r\n\r\npage\n"))
   }
 
-  @Test func `a page about what is not so now has another status`() throws {
+  @Test func `a page that answers no has status 503`() throws {
     let given = try #require(answer(to: "GET /no HTTP/1.0\r\n\r\n"))
     #expect(given.hasPrefix("HTTP/1.1 503 ") && given.hasSuffix("\r\n\r\nno\n"))
   }
@@ -38,19 +38,19 @@ import Testing
   @Test(arguments: [
     ("/query", "none"), ("/query?", ""), ("/query?id=ab", "id=ab"), ("/query?a=1&b=?", "a=1&b=?"),
   ])
-  func `a page is told what follows the question mark`(target: String, query: String) throws {
+  func `a page gets the text after the question mark`(target: String, query: String) throws {
     let given = try #require(answer(to: "GET \(target) HTTP/1.0\r\n\r\n"))
     #expect(given.hasSuffix("\r\n\r\nquery: \(query)\n"))
   }
 
-  @Test func `on a network every name of the machine is right`() throws {
+  @Test func `a listener on a network address accepts every host name`() throws {
     for address in [Endpoint(ipv4: (192, 0, 2, 1), port: 9464), Endpoint(ipv4: (0, 0, 0, 0), port: 9464)] {
       let given = try #require(answer(to: "GET /metrics HTTP/1.1\r\nHost: seed.example.org\r\n\r\n", at: address))
       #expect(given.hasPrefix("HTTP/1.1 200 "))
     }
   }
 
-  @Test func `every start of a request is incomplete`() {
+  @Test func `every truncated request is incomplete`() {
     let request = Array("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
     for count in 0..<request.count { #expect(HTTPRequest(Array(request[..<count])) == .incomplete, "\(count)") }
   }
@@ -66,7 +66,7 @@ import Testing
     ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", "400"),
     ("GET /metrics HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n", "400"),
   ])
-  func `other requests get their status`(request: String, status: String) throws {
+  func `other requests get the status of their fault`(request: String, status: String) throws {
     let given = try #require(answer(to: request))
     #expect(given.hasPrefix("HTTP/1.1 \(status) "))
     #expect(!given.contains("page"))
@@ -76,7 +76,7 @@ import Testing
     "localhost", "localhost:9464", "LocalHost", "127.0.0.1", "127.0.0.1:9464", "127.1.2.3", "[::1]", "[::1]:9464",
     "127.0.0.1:80", " \tlocalhost \t",
   ])
-  func `a request for this machine is answered`(host: String) throws {
+  func `a request that names this machine as host is answered`(host: String) throws {
     let given = try #require(answer(to: "GET /metrics HTTP/1.1\r\nAccept: */*\r\nhOsT:\(host)\r\n\r\n"))
     #expect(given.hasPrefix("HTTP/1.1 200 "))
   }
@@ -86,7 +86,7 @@ import Testing
     "0.0.0.0", "::1", "", "127.1", "2130706433", "localhost:9464:1", "localhost:x", "user@localhost", "[localhost]",
     "localhost, example.org", "localhost\u{0}",
   ])
-  func `a request for another host gets no page, since its name may have been made to lead here`(host: String) throws {
+  func `a request that names another host gets no page, as DNS rebinding sends such requests`(host: String) throws {
     for line in ["GET /metrics HTTP/1.1", "GET /metrics HTTP/1.0", "HEAD /metrics HTTP/1.1", "GET / HTTP/1.1"] {
       let given = try #require(answer(to: "\(line)\r\nHost: \(host)\r\n\r\n"))
       #expect(given.hasPrefix("HTTP/1.1 403 ") && given.contains("localhost"), "\(given)")
@@ -94,7 +94,7 @@ import Testing
     }
   }
 
-  @Test func `a page has help, type and samples, with labels escaped`() {
+  @Test func `a page has help, type and samples, with escaped labels`() {
     var page = Exposition()
     page.add("a_total", .counter, "What a is.", 3)
     page.add("b", .gauge, "What b is.", [.init(1, [("x", "a\"b\\c\nd"), ("y", "z")]), .init(2)])

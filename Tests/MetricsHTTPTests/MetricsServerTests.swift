@@ -15,14 +15,14 @@ import Testing
     return String(decoding: try socket.receiveToEnd(), as: UTF8.self)
   }
 
-  @Test func `a long page arrives whole, again and again`() throws {
+  @Test func `a long page arrives complete each time`() throws {
     let page = String(repeating: "p2pnode_a 1\n", count: 400_000)
     let server = try MetricsServer(at: MetricsServerTests.local) { _, _ in HTTPPage(page) }
     defer { server.stop() }
     for _ in 0..<3 { #expect(try scrape(server).hasSuffix("\r\n\r\n" + page)) }
   }
 
-  @Test func `a request in single bytes is a request`() throws {
+  @Test func `a request that arrives byte by byte is answered`() throws {
     let server = try MetricsServer(at: MetricsServerTests.local) { _, _ in HTTPPage("page\n") }
     defer { server.stop() }
     let socket = try BlockingSocket(dialling: server.address)
@@ -30,7 +30,7 @@ import Testing
     #expect(String(decoding: try socket.receiveToEnd(), as: UTF8.self).hasSuffix("page\n"))
   }
 
-  @Test func `a browser that was led here under another name gets no page`() throws {
+  @Test func `a browser that DNS rebinding led here gets no page`() throws {
     let server = try MetricsServer(at: MetricsServerTests.local) { _, _ in HTTPPage("page\n") }
     defer { server.stop() }
     let socket = try BlockingSocket(dialling: server.address)
@@ -39,7 +39,7 @@ import Testing
     #expect(answer.hasPrefix("HTTP/1.1 403 ") && !answer.hasSuffix("page\n"))
   }
 
-  @Test func `a head without end is refused`() throws {
+  @Test func `a request head that never ends is refused`() throws {
     let server = try MetricsServer(at: MetricsServerTests.local) { _, _ in HTTPPage("page\n") }
     defer { server.stop() }
     let socket = try BlockingSocket(dialling: server.address)
@@ -49,7 +49,7 @@ import Testing
     #expect(try scrape(server).hasSuffix("page\n"))
   }
 
-  @Test func `who says nothing and who leaves keep nobody from the page`() throws {
+  @Test func `silent clients and clients that leave do not keep others from the page`() throws {
     let server = try MetricsServer(at: MetricsServerTests.local) { _, _ in HTTPPage("page\n") }
     defer { server.stop() }
     var silent: [BlockingSocket] = []
