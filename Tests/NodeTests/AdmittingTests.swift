@@ -10,7 +10,7 @@ import Transfer
 @testable import Wire
 
 @Suite struct AdmittingTests {
-  @Test func `who is not listed is told so, and what he asks is not answered`() throws {
+  @Test func `an unlisted peer gets GOODBYE with not allowed, and its requests get no answer`() throws {
     let listed = StaticIdentity.random()
     let samples = try ServedSamples(allowed: [listed.peerID])
     let stranger = try samples.dial()
@@ -26,7 +26,7 @@ import Transfer
     }
   }
 
-  @Test func `strangers take nobody's place`() throws {
+  @Test func `unlisted peers take no place`() throws {
     let listed = StaticIdentity.random()
     let samples = try ServedSamples(connectionsMax: 2, allowed: [listed.peerID])
     for _ in 0..<5 { #expect(try samples.dial().receiveGoodbye()?.code == .notAllowed) }
@@ -34,7 +34,7 @@ import Transfer
     #expect(fetched.output == Sample.common.bytes)
   }
 
-  @Test func `a download that is not listed anywhere says so`() throws {
+  @Test func `a download that no peer admits reports it`() throws {
     let samples = try ServedSamples(allowed: [])
     let fetched = try fetch(from: [samples.address])
     guard case .notAdmitted? = fetched.failure else {
@@ -44,7 +44,7 @@ import Transfer
     #expect(fetched.outcome(of: samples.address) == .refused(.notAllowed))
   }
 
-  @Test func `a list holds in a private swarm too`() throws {
+  @Test func `an allow list also applies in a private swarm`() throws {
     let key = SwarmKey(.random())
     let listed = StaticIdentity.random()
     let samples = try ServedSamples(swarm: key, allowed: [listed.peerID])
@@ -70,7 +70,7 @@ import Transfer
     Array("p2pnode".utf8) + [1, 9, 1, 0, 0, 0, 0, 0, 0], Array("p2pnode".utf8) + [2, 1, 1, 0, 0, 0, 0, 0, 0],
   ]
 
-  @Test func `whatever an outsider sends to a private node, it says nothing`() throws {
+  @Test func `a private node sends nothing, whatever an outsider sends`() throws {
     let key = SwarmKey(.random())
     for suites in [[CipherSuite.chaChaPoly], CipherSuite.available] {
       let samples = try ServedSamples(swarm: key, suites: suites)
@@ -85,7 +85,7 @@ import Transfer
   }
 
   @Test(arguments: [false, true])
-  func `a node that cannot speak with a dialer takes the rest of its words before it closes`(isPrivate: Bool) throws {
+  func `a node that cannot speak with a dialer reads all its bytes before it closes`(isPrivate: Bool) throws {
     let samples = try ServedSamples(swarm: isPrivate ? SwarmKey(.random()) : nil)
     let socket = try BlockingSocket(dialling: samples.address)
     try socket.send(Preamble(suite: .chaChaPoly, pattern: isPrivate ? .xx : .xxpsk0).encode())

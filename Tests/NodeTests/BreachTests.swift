@@ -60,7 +60,7 @@ import TestSupport
   }()
 
   @Test(arguments: breaches.indices)
-  func `a breach of the protocol ends that connection with GOODBYE, and no other`(_ index: Int) throws {
+  func `a protocol breach ends that connection with GOODBYE and no other connection`(_ index: Int) throws {
     let samples = try ServedSamples()
     let neighbour = try samples.client()
     let peer = try samples.client()

@@ -105,7 +105,7 @@ import TestSupport
   ]
 
   @Test(arguments: violations)
-  func `who breaks the protocol is told so and not banned, and the file comes from the honest peer`(
+  func `a source that breaks the protocol gets GOODBYE without a ban, and the honest peer sends the file`(
     _ fault: SilentSourceTests.Fault
   ) throws {
     let breaker = try FakeSource(fault.script)

@@ -24,7 +24,7 @@ import Wire
     return nil
   }
 
-  @Test func `a cancelled download is one, and the next starts afresh`() throws {
+  @Test func `cancelling a downloader before its start cancels one download, and the next one runs`() throws {
     let folder = TemporaryFolder()
     let downloader = Downloader(NodeConfiguration(identity: .random()))
     downloader.cancel()  // before it has started, as a signal may come

@@ -21,7 +21,7 @@ import TestSupport
     while true { if let match = matches(try peer.receive().message) { return match } }
   }
 
-  @Test func `who opens a file is told of those that can be dialled, and they of it`() throws {
+  @Test func `a peer that opens a file is told of the dialable others, and they are told of it`() throws {
     let samples = try ServedSamples()
     let identities = (0..<3).map { _ in StaticIdentity.random() }
     let first = try reader(of: samples, as: identities[0], port: 4001)
@@ -38,7 +38,7 @@ import TestSupport
     #expect(try told(first).entries == [entry(2, 4003)])
   }
 
-  @Test func `a chunk that one is promised the others hear of, now and later`() throws {
+  @Test func `a chunk promised to one peer is announced to the others, also to later ones`() throws {
     let samples = try ServedSamples()
     let first = try reader(of: samples, as: .random(), port: 4001)
     let second = try reader(of: samples, as: .random(), port: nil)
@@ -51,7 +51,7 @@ import TestSupport
     #expect(try promised(third) == [ChunkIndex(0)])
   }
 
-  @Test func `of what is promised to who gives nothing to others nobody hears`() throws {
+  @Test func `a chunk requested by a peer that does not share is not announced`() throws {
     let samples = try ServedSamples()
     let first = try reader(of: samples, as: .random(), port: nil)
     let second = try reader(of: samples, as: .random(), port: 4002)
@@ -62,7 +62,7 @@ import TestSupport
     #expect(chunks == [ChunkIndex(1)])
   }
 
-  @Test func `what was promised to who left is nobody's`() throws {
+  @Test func `a chunk promised to a peer that left is promised to no peer`() throws {
     let samples = try ServedSamples()
     let first = try reader(of: samples, as: .random(), port: 4001)
     let second = try reader(of: samples, as: .random(), port: 4002)
@@ -78,7 +78,7 @@ import TestSupport
     #expect(chunks == [ChunkIndex(0)])
   }
 
-  @Test func `a peer that gives the file back is promised nothing more, and may open it again`() throws {
+  @Test func `a peer that closes a file is promised nothing more, and may open it again`() throws {
     let samples = try ServedSamples()
     let first = try reader(of: samples, as: .random(), port: 4001)
     _ = try first.fetch(0, count: 64)

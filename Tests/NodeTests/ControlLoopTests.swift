@@ -10,7 +10,7 @@ import Wire
 @testable import PeerNode
 
 @Suite struct ControlLoopTests {
-  @Test func `downloads that share their threads end each in its own way`() throws {
+  @Test func `downloads that share their threads end independently of one another`() throws {
     let (silentSample, goodSample) = (Sample("silent.bin", byteCount: 200_000, seed: 5), Sample.small)
     var silence = SourceScript(silentSample)
     silence.onRequest = { _, _, _ in }
@@ -52,7 +52,7 @@ import Wire
     #expect(try stalled.ended().get().path == nil)
   }
 
-  @Test func `a stream that nobody reads is cancelled while it stalls`() throws {
+  @Test func `a stream that nobody reads can be cancelled while it stalls`() throws {
     let source = try FakeSource()
     defer { source.stop() }
     let shared = try SharedThreads()
@@ -71,7 +71,7 @@ import Wire
     #expect(written.map { $0.count < Sample.common.bytes.count } ?? true)
   }
 
-  @Test func `the threads of downloads do not become more with their number`() async {
+  @Test func `the number of threads does not grow with the number of downloads`() async {
     await #expect(processExitsWith: .success) {
       let samples = (0..<40).map { Sample("file-\($0).bin", byteCount: 90_000, seed: UInt64($0)) }
       let source = try ServedSamples(samples)
@@ -95,7 +95,7 @@ import Wire
     }
   }
 
-  @Test func `outputs that are hashed for long do not keep other downloads from starting`() throws {
+  @Test func `hashing outputs for long does not keep other downloads from starting`() throws {
     let source = try FakeSource()
     defer { source.stop() }
     let shared = try SharedThreads()

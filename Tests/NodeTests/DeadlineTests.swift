@@ -69,7 +69,7 @@ private final class StillConnection {
 }
 
 @Suite struct DeadlineTests {
-  @Test func `a handshake that stalls is ended after 10 s without a byte`() throws {
+  @Test func `a handshake that stalls ends after 10 s without a byte`() throws {
     let still = try StillConnection()
     try still.socket.send(Array("p2pnode".utf8))
     still.connection.isReady(.readable)
@@ -93,7 +93,7 @@ private final class StillConnection {
     #expect(still.connection.isClosed)
   }
 
-  @Test func `a silent peer gets PING after 60 s and GOODBYE after 120 s`() throws {
+  @Test func `a silent peer gets a PING after 60 s and GOODBYE after 120 s`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     for seconds in [59, 60, 61, 90, 119] { still.check(at: Double(seconds)) }
@@ -119,7 +119,7 @@ private final class StillConnection {
     #expect(!still.connection.isFinishing && !still.connection.isClosed)
   }
 
-  @Test func `a frame that comes too slowly ends the connection`() throws {
+  @Test func `a frame that arrives too slowly ends the connection`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     try peer.send(frames: [0, 0, 0])
@@ -131,7 +131,7 @@ private final class StillConnection {
     #expect(try peer.receive().message.goodbyeCode == .tooSlow)
   }
 
-  @Test func `a frame that waits for us is not the peer's delay`() throws {
+  @Test func `time in which a frame waits for the node does not count against the peer`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     try peer.send(frames: [0, 0, 0])
@@ -145,7 +145,7 @@ private final class StillConnection {
     #expect(try peer.receive().message.goodbyeCode == .tooSlow)
   }
 
-  @Test func `a connection without an open file is closed after 10 s where places are few`() throws {
+  @Test func `a connection without an open file is closed after 10 s if places are scarce`() throws {
     let still = try StillConnection(connectionsMax: 1)
     let peer = try still.peer()
     still.check(at: 9.9)
@@ -154,7 +154,7 @@ private final class StillConnection {
     #expect(try peer.receive().message.goodbyeCode == .tooManyConnections)
   }
 
-  @Test func `where places are many it may stay`() throws {
+  @Test func `a connection without an open file stays if places are plenty`() throws {
     let still = try StillConnection(connectionsMax: 2)
     let peer = try still.peer()
     still.check(at: 59)
@@ -162,7 +162,7 @@ private final class StillConnection {
     withExtendedLifetime(peer) {}
   }
 
-  @Test func `an older connection to a peer that is silent for 5 s after PING makes room for the newer`() throws {
+  @Test func `an older connection whose peer does not answer a PING in 5 s gives way to the newer one`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     let older = still.connection.token
@@ -179,7 +179,7 @@ private final class StillConnection {
     #expect(still.loop.context.admission { $0.holdsPlace(newer) && !$0.holdsPlace(older) })
   }
 
-  @Test func `an older connection to a peer that answers stays, and is sent no second PING meanwhile`() throws {
+  @Test func `an older connection whose peer answers stays, and gets no second PING meanwhile`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     still.check(at: 60)
@@ -196,7 +196,7 @@ private final class StillConnection {
     #expect(try peer.receive().message == .pong(7))
   }
 
-  @Test func `a peer that takes nothing for 60 s is dropped`() throws {
+  @Test func `a peer that takes no bytes for 60 s is dropped`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     try still.fill()
@@ -207,7 +207,7 @@ private final class StillConnection {
     #expect(still.connection.isClosed)
   }
 
-  @Test func `on a connection that takes long for a piece the kernel shall hold little unsent`() throws {
+  @Test func `on a slow connection the kernel holds few unsent bytes`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     try still.fill()
@@ -226,7 +226,7 @@ private final class StillConnection {
     #expect(still.connection.timers.isSlow && Int(unsentMax) == NodeLimits.slowUnsentBytesMax)
   }
 
-  @Test func `a loop holds no buffers for a connection that is idle`() throws {
+  @Test func `an idle connection holds no buffers`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     try peer.send(frames: frame(type: 0x41, body: [UInt8](repeating: 1, count: 60_000)) + Message.ping(1).frame)

@@ -11,7 +11,7 @@ import TestSupport
 @testable import Wire
 
 @Suite struct DiallingTests {
-  @Test func `a source that can only do ChaChaPoly is dialled once more with it`() throws {
+  @Test func `a source that supports only ChaChaPoly is dialled once more with it`() throws {
     var script = SourceScript()
     script.suites = [.chaChaPoly]
     let source = try FakeSource(script)
@@ -22,7 +22,7 @@ import TestSupport
     #expect(source.log.suites == [.chaChaPoly])
   }
 
-  @Test func `a source that asks for ChaChaPoly again and again is dialled twice and no more`() throws {
+  @Test func `a source that keeps asking for ChaChaPoly is dialled twice and no more`() throws {
     let answer = Preamble(suite: .chaChaPoly, pattern: .xx).encode()
     let source = try FakeSource { _, socket in
       _ = try? socket.receive(exactly: 50)
@@ -78,7 +78,7 @@ import TestSupport
     if case .dialFailed? = fetched.outcome(of: stranger.address) {} else { Issue.record("\(fetched.result)") }
   }
 
-  @Test func `another peer than the pinned one does not learn who dialled`() throws {
+  @Test func `a peer other than the pinned one does not learn who dialled`() throws {
     let source = try FakeSource()
     let fetched = try fetch(from: [source.address], pinned: StaticIdentity.random().peerID)
     source.stop()
@@ -87,7 +87,7 @@ import TestSupport
     #expect(source.log.failures.count == 1)
   }
 
-  @Test func `of two addresses of one peer one connection is kept`() throws {
+  @Test func `one connection is kept to a peer with several addresses`() throws {
     let identity = StaticIdentity.random()
     let script = SourceScript()
     let source = try FakeSource(identity: identity, onAll: true) { source, socket in
@@ -106,7 +106,7 @@ import TestSupport
     #expect(fetched.banned.isEmpty)
   }
 
-  @Test func `a download that dials its own identity knows itself`() throws {
+  @Test func `a download that dials its own identity detects it`() throws {
     let identity = StaticIdentity.random()
     let source = try FakeSource(identity: identity)
     defer { source.stop() }
@@ -114,7 +114,7 @@ import TestSupport
     #expect(fetched.outcome(of: source.address) == .dialFailed(.ourselves))
   }
 
-  @Test func `without the swarm key nobody is asked for anything`() throws {
+  @Test func `a download without the right swarm key opens no file`() throws {
     let key = SwarmKey(.random())
     var script = SourceScript()
     script.swarm = key
@@ -132,7 +132,7 @@ import TestSupport
     #expect(try fetch(from: [source.address], swarm: key).output == Sample.common.bytes)
   }
 
-  @Test func `who is asked in vain learns of the file its bucket and a proof, and not the fileID`() throws {
+  @Test func `a peer without the file learns only its bucket and a proof, and not the fileID`() throws {
     var script = SourceScript()
     script.onOpen = { peer, open, _ in try peer.refuse(open.handle, .noSuchFile) }
     let stranger = try FakeSource(script)
@@ -155,7 +155,7 @@ import TestSupport
     #expect(!contains(heard, Array(Sample.common.name.utf8)))
   }
 
-  @Test func `a Downloader fetches a second file as well as the first`() throws {
+  @Test func `a Downloader fetches a second file after the first`() throws {
     let other = Sample("other.bin", byteCount: 1_500_000, seed: 5)
     let source = try FakeSource()
     var script = SourceScript()

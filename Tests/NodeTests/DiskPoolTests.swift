@@ -32,7 +32,7 @@ import Testing
     #expect(state.withLock { $0.mostRunning } == 1)
   }
 
-  @Test func `a job that waits holds up its own queue alone, and long jobs leave threads to others`() {
+  @Test func `a waiting job delays its own queue alone, and long jobs leave threads to others`() {
     let pool = DiskPool()
     defer { pool.stop() }
     let (gate, began) = (BlockingQueue<Bool>(), BlockingQueue<Bool>())
@@ -48,7 +48,7 @@ import Testing
     #expect(began.take() == true)
   }
 
-  @Test func `jobs that are dropped do not run, and the one that runs is waited for`() {
+  @Test func `dropped jobs do not run, and dropping waits for the job that runs`() {
     let pool = DiskPool()
     let queue = pool.queue()
     let (gate, began, events) = (BlockingQueue<Bool>(), BlockingQueue<Bool>(), BlockingQueue<String>())

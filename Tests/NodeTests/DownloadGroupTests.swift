@@ -10,7 +10,7 @@ import Transfer
 struct DownloadGroupTests {
   private func download(_ sample: Sample) -> Download { Download(sample.fileID, isWatched: true) }
 
-  @Test func `a download with many updates does not hold up another`() throws {
+  @Test func `a download with many updates does not delay another`() throws {
     let (busy, calm) = (download(.common), download(.small))
     let group = DownloadGroup()
     group.add(busy)
@@ -21,7 +21,7 @@ struct DownloadGroupTests {
     #expect(first.contains { $0.download === calm } && first.contains { $0.download === busy })
   }
 
-  @Test func `an end comes after all updates, also those from before the group`() throws {
+  @Test func `the end of a download comes after all its updates, also those from before the group`() throws {
     let download = download(.small)
     download.queue.put(.listing(length: 1))
     download.queue.put(.listing(length: 2))
@@ -38,7 +38,7 @@ struct DownloadGroupTests {
     #expect(group.next() == nil)
   }
 
-  @Test func `it wakes for an update that comes while it sleeps`() throws {
+  @Test func `the group wakes for an update that arrives while it sleeps`() throws {
     let download = download(.small)
     let group = DownloadGroup()
     group.add(download)
@@ -49,7 +49,7 @@ struct DownloadGroupTests {
 
   private struct UnexpectedNews: Error {}
 
-  @Test func `for the ID of a file a download of a listing fails, and leaves nothing`() throws {
+  @Test func `a download of a listing fails for the ID of a file and leaves nothing behind`() throws {
     let source = try FakeSource()
     defer { source.stop() }
     let folder = TemporaryFolder()

@@ -13,7 +13,7 @@ import Testing
     return try socket.localAddress()
   }
 
-  @Test func `a download that starts while the node of the last one ends gets the port after it`() throws {
+  @Test func `a download that starts while the previous node ends gets the port after that node`() throws {
     let address = try freeAddress()
     let downloader = Downloader(NodeConfiguration(identity: .random()), sharing: Sharing(listen: address))
     let folder = TemporaryFolder()

@@ -114,7 +114,7 @@ import Wire
     )
   }
 
-  @Test func `a download that is cancelled in the turn of its last leaf does not stay`() throws {
+  @Test func `a download that is cancelled together with its last leaf does not stay`() throws {
     let copies = TemporaryFolder()
     let (download, verified) = try lastLeaf(into: copies)
     download.turn([verified, .cancelled])
@@ -138,7 +138,7 @@ import Wire
     #expect(errno.call == "pwrite" && !copies.exists("disk.img"))
   }
 
-  @Test func `a file that changes while it stays ends the stay`() throws {
+  @Test func `a change of the finished file ends its offer`() throws {
     let (download, found) = try download()
     download.turn([found])
     try download.turn { $0.isStaying }

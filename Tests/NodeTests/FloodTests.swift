@@ -12,7 +12,7 @@ import Transfer
   /// Far more than a server and two socket buffers can hold.
   private static let floodBytes = 64 << 20
 
-  @Test func `the 65th request is answered BUSY, and the 64 before it are served`() throws {
+  @Test func `the 65th request gets BUSY, and the 64 before it are served`() throws {
     let samples = try ServedSamples()
     let peer = try samples.client()
     // One record, so that all requests arrive before the first is answered.
@@ -38,7 +38,7 @@ import Transfer
   enum RefusedFlood: String, CaseIterable { case pings, opens }
 
   @Test(arguments: RefusedFlood.allCases)
-  func `a flood of PINGs, or of OPENs that nothing matches, is refused`(_ flood: RefusedFlood) throws {
+  func `a flood of PINGs, or of OPENs for unknown files, is refused`(_ flood: RefusedFlood) throws {
     let samples = try ServedSamples()
     let peer = try samples.client()
     let open = Message.open(Open(handle: FileHandle(9), bucket: 0, proof: .zero))
@@ -56,7 +56,7 @@ import Transfer
     #expect(try samples.servesNewcomers())
   }
 
-  @Test func `peers that do not read hold no more than a node's bound together, and one that reads is served`() throws {
+  @Test func `all peers that do not read together hold at most the node's bound, and a reading one is served`() throws {
     let bound = 2 << 20
     let samples = try ServedSamples(connectionsMax: 200, outboxesBytesMax: bound)
     let reader = try samples.client()
@@ -82,7 +82,7 @@ import Transfer
   enum Flood: String, CaseIterable { case requests, skipped }
 
   @Test(arguments: Flood.allCases)
-  func `a client that floods and never reads is read no further, and others are served`(_ flood: Flood) throws {
+  func `the node stops reading a client that floods and never reads, and serves others`(_ flood: Flood) throws {
     let samples = try ServedSamples()
     let neighbour = try samples.client()
     let peer = try samples.client()
@@ -116,7 +116,7 @@ import Transfer
     #expect(try samples.servesNewcomers())
   }
 
-  @Test func `a page is asked for as often as it is taken`() throws {
+  @Test func `a page is sent as often as a peer requests and takes it`() throws {
     let samples = try ServedSamples()
     let peer = try samples.client()
     for _ in 0..<20 {
@@ -131,7 +131,7 @@ import Transfer
     }
   }
 
-  @Test func `requests that are cancelled are not served`() throws {
+  @Test func `cancelled requests are not served`() throws {
     let samples = try ServedSamples()
     let peer = try samples.client()
     var frames: [UInt8] = []

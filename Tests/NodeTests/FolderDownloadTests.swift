@@ -46,7 +46,7 @@ extension ServedTree {
     return getter.node.download(tree.folderID, from: [tree.source], to: target)
   }
 
-  @Test func `a folder comes whole, and nothing else is left`() throws {
+  @Test func `a folder arrives complete, and no other file is left behind`() throws {
     let tree = try ServedTree()
     let copies = TemporaryFolder()
     let getter = try TestNode(listens: false)
@@ -72,7 +72,7 @@ extension ServedTree {
     #expect(names[0] == names[1] && names[0] == PathParts(tree.followed.folder.path).name)
   }
 
-  @Test func `an output that is there already stays as it is`() throws {
+  @Test func `an existing output stays as it is`() throws {
     let tree = try ServedTree()
     let copies = TemporaryFolder()
     copies.write("copy/mine", [1])
@@ -87,7 +87,7 @@ extension ServedTree {
     #expect(copies.read("copy/mine") == [1] && copies.names == ["copy"])
   }
 
-  @Test func `a folder of nothing but names needs no contents`() throws {
+  @Test func `a folder without file bytes needs no contents`() throws {
     let listing = try ListingSample([
       FolderEntry(FolderPath("a/none"), .file(FileContent(length: 0, root: .zero), isExecutable: true)),
       FolderEntry(FolderPath("b"), .emptyFolder),
@@ -107,7 +107,7 @@ extension ServedTree {
     #expect(stat(copies("folder/b"), &raw) == 0 && raw.st_mode & S_IFMT == S_IFDIR)
   }
 
-  @Test func `a listing that breaks a rule is its author's fault, and nothing is made`() throws {
+  @Test func `a listing that breaks a rule is blamed on its author, and nothing is made`() throws {
     let link = FolderEntry(FolderPath("a"), .symbolicLink(target: FolderPath("../b")))
     var bytes = Array("p2pnode-folder-v1".utf8) + [0, 0, 0, 1, 2, 0, 1, UInt8(ascii: "a"), 0, 4]
     bytes += Array("../b".utf8)
@@ -126,7 +126,7 @@ extension ServedTree {
     #expect(fault.rule == .targetOutside && copies.names == [])
   }
 
-  @Test func `a folder leaves through a stream as a tar archive`() throws {
+  @Test func `a folder is streamed as a tar archive`() throws {
     let tree = try ServedTree()
     let copies = TemporaryFolder()
     let archive = copies("archive.tar")
@@ -157,7 +157,7 @@ extension ServedTree {
     return result
   }
 
-  @Test func `a part of a folder leaves through a stream without the rest`() throws {
+  @Test func `a part of a folder is streamed without the rest`() throws {
     let tree = try ServedTree()
     let copies = TemporaryFolder()
     // Leave out files in the middle and at the end of a shared chunk, and two of the large files.
@@ -169,7 +169,7 @@ extension ServedTree {
     #expect(result.stats.totalChunks == 3, "one that is shared, and two of big/b")
   }
 
-  @Test func `entries without bytes leave through a stream without any peer's contents`() throws {
+  @Test func `entries without bytes are streamed without the contents of any peer`() throws {
     let tree = try ServedTree()
     let copies = TemporaryFolder()
     let names = ["empty", "link", "nothing"]
@@ -216,13 +216,13 @@ extension ServedTree {
     return output
   }
 
-  @Test func `an updated peer offers all that it has if nothing was fetched`() throws {
+  @Test func `a peer whose update fetched nothing offers all its files`() throws {
     let tree = try ServedTree()
     let (updated, copied, differences) = try relay(tree, through: output(without: []))
     #expect(updated.bytes == 0 && copied.bytes == tree.layout.listing.contentsLength && differences == [])
   }
 
-  @Test func `an updated peer offers all that it has if one file was fetched`() throws {
+  @Test func `a peer whose update fetched one file offers all its files`() throws {
     for path in ["small/c", "big/b"] {
       let tree = try ServedTree()
       let (updated, copied, differences) = try relay(tree, through: output(without: [path]))
@@ -231,7 +231,7 @@ extension ServedTree {
     }
   }
 
-  @Test func `files that are not wanted are not made, although some of their bytes come in a gap`() throws {
+  @Test func `unwanted files are not made, although some of their bytes arrive in a gap`() throws {
     let tree = try ServedTree()
     var options = FolderOptions()
     options.filter = FolderFilter([.init(including: PathPattern("small")!), .init(excluding: PathPattern("small/b")!)])

@@ -106,7 +106,7 @@ extension ScriptedPeer {
 }
 
 @Suite struct FolderServingTests {
-  @Test func `a folder and the folders in it have IDs that a program can compute`() throws {
+  @Test func `a folder and its subfolders have IDs that another program can compute`() throws {
     let tree = try ServedTree()
     let share = tree.followed.server.share
     #expect(share.folders.map(\.path) == ["./", "big/", "nothing/", "small/"])
@@ -130,7 +130,7 @@ extension ScriptedPeer {
     _ = try LeafHashes(verifying: hashes, of: ChunkIndex(0), hash: page.chunkHashes[0], in: chunks)
   }
 
-  @Test func `a peer gets all contents of a folder, and can prove each leaf`() throws {
+  @Test func `a peer gets all contents of a folder and can verify each leaf`() throws {
     let tree = try ServedTree()
     let peer = try tree.dial()
     let offered = try peer.offered(tree.layout.contentsID)
@@ -158,7 +158,7 @@ extension ScriptedPeer {
     #expect(try peer.fetch(0, first: 2, count: 1) == tree.bytes(single, of: ChunkIndex(0)))
   }
 
-  @Test func `if a file changes the contents are withdrawn, and offered again without it`() throws {
+  @Test func `if a file changes, the contents are withdrawn and offered again without it`() throws {
     let tree = try ServedTree()
     let peer = try tree.dial()
     _ = try peer.offered(tree.layout.contentsID)
@@ -197,7 +197,7 @@ extension ScriptedPeer {
     guard case .busy = try again.answer().message else { throw SocketEnd.endOfStream }
   }
 
-  @Test func `if a large file is gone its page still proves the other files of the page`() throws {
+  @Test func `if a large file is gone, its page still verifies the other files of the page`() throws {
     let tree = try ServedTree()
     unlink(tree.followed.folder("big/b"))
     #expect(tree.followed.news.includes("- big/b"))
@@ -210,7 +210,7 @@ extension ScriptedPeer {
     }
   }
 
-  @Test func `a file moved within its folder stays in the contents`() throws {
+  @Test func `a file that moves within its folder stays in the contents`() throws {
     let tree = try ServedTree()
     tree.followed.move("small/a", "big/moved")
     #expect(tree.followed.news.includes("small/a > big/moved"))
@@ -220,7 +220,7 @@ extension ScriptedPeer {
     #expect(try peer.fetch(0, count: 3) == tree.bytes(leaves, of: ChunkIndex(0)))
   }
 
-  @Test func `a folder is found on the local network by the IDs of its listing and of its contents`() throws {
+  @Test func `a folder is found on the local network by the IDs of its listing and its contents`() throws {
     let tree = try ServedTree()
     for fileID in [tree.layout.folderID, tree.layout.contentsID] {
       let key = FileKey(fileID, swarm: nil)

@@ -28,7 +28,7 @@ import Testing
     func move(_ old: String, _ new: String) { #expect(rename(folder(old), folder(new)) == 0) }
   }
 
-  @Test func `a folder's first files go before later files of others, and then folders take turns`() throws {
+  @Test func `the first files of a folder are hashed before later files of others, then folders take turns`() throws {
     let news = News()
     let (entered, gate) = (BlockingQueue<Bool>(), BlockingQueue<Void>())
     let watchdog = Watchdog(seconds: 20) {

@@ -92,7 +92,7 @@ final class Followed {
     }
   }
 
-  @Test func `a peer that has a file open hears that it is removed, without asking for anything`() throws {
+  @Test func `a peer learns at once that its open file is removed`() throws {
     let followed = try Followed([.small])
     let clients = try (0..<3).map { _ in try followed.client(of: .small) }
     unlink(followed.folder("small.bin"))
@@ -105,7 +105,7 @@ final class Followed {
     #expect(opened.outcome == .refused(.noSuchFile))
   }
 
-  @Test func `the end of hashing is told, for the files of the start and for each that comes`() throws {
+  @Test func `the end of hashing is reported, first for the initial files and then for each later one`() throws {
     let followed = try Followed([.small])
     #expect(followed.news.includes("hashed"))
     followed.folder.write("other.bin", other.bytes)
@@ -113,7 +113,7 @@ final class Followed {
     #expect(followed.news.includes("hashed"))
   }
 
-  @Test func `a file that is overwritten is withdrawn as changed, and served as what it is now`() throws {
+  @Test func `an overwritten file is withdrawn as changed and served with its new bytes`() throws {
     let followed = try Followed([.small])
     let client = try followed.client(of: .small)
     followed.folder.write("small.bin", other.bytes)
@@ -124,7 +124,7 @@ final class Followed {
         == other.leaves(LeafRange(first: 0, count: 2), of: ChunkIndex(0)))
   }
 
-  @Test func `a renamed file is served on to those who have it open, and is not hashed`() throws {
+  @Test func `a renamed file is served on to peers that have it open, and is not hashed again`() throws {
     let followed = try Followed([.common])
     let client = try followed.client(of: .common)
     let leaves = LeafRange(first: 0, count: 4)
@@ -138,7 +138,7 @@ final class Followed {
     _ = try followed.client(of: .common)
   }
 
-  @Test func `of two equal files one is removed, and the other is served on the same handle`() throws {
+  @Test func `if one of two equal files is removed, the other is served on the same handle`() throws {
     let followed = try Followed([.small, Sample("twin.bin", bytes: Sample.small.bytes)])
     let client = try followed.client(of: .small)
     let first = LeafRange(first: 0, count: 1)
@@ -149,7 +149,7 @@ final class Followed {
     #expect(try reason(client.receive().message) == .removed)
   }
 
-  @Test func `files that come are served, and the next server of the folder hashes nothing`() throws {
+  @Test func `new files are served, and the next server of the folder hashes nothing`() throws {
     let followed = try Followed([])
     followed.folder.write("other.bin", other.bytes)
     #expect(followed.news.includes("+ other.bin"))
@@ -162,7 +162,7 @@ final class Followed {
     #expect(followed.news.includes("- other.bin") && second.news.includes("- other.bin"))
   }
 
-  @Test func `a server that never scanned, and one that is shut down twice, ends`() throws {
+  @Test func `a server that never scanned ends, and so does one that is shut down twice`() throws {
     let folder = TemporaryFolder()
     let state = TemporaryFolder()
     let server = try Server(

@@ -44,7 +44,7 @@ import Wire
     return (peer, connection)
   }
 
-  @Test func `promises wait, each once, while a peer does not read, and it hears of them when it does`() throws {
+  @Test func `promises wait, each once, while a peer does not read, and are sent when it reads`() throws {
     let server = try TurnedServer(fileLength: 8 << 20)
     let (peer, connection) = try stuck(server)
     let outboxBytes = connection.outbound.bytes.count
@@ -64,7 +64,7 @@ import Wire
     #expect(message == .promised(Promised(handle: handle, chunks: (0..<8).map { ChunkIndex($0) })))
   }
 
-  @Test func `promises of one turn are one message`() throws {
+  @Test func `promises of one turn are sent in one message`() throws {
     let server = try TurnedServer(fileLength: 8 << 20)
     let peer = try server.peer()
     let key = FileKey(server.entry.fileID, swarm: nil)
@@ -77,7 +77,7 @@ import Wire
     #expect(try peer.next() == .promised(Promised(handle: handle, chunks: (0..<3).map { ChunkIndex($0) })))
   }
 
-  @Test func `a peer that takes nothing for 60 s is dropped, whatever there is to tell it`() throws {
+  @Test func `a peer that takes no bytes for 60 s is dropped, however many hints wait for it`() throws {
     let server = try TurnedServer(fileLength: 8 << 20)
     let (_, connection) = try stuck(server)
     let last = connection.timers.lastSentAt

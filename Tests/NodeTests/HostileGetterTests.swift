@@ -28,7 +28,7 @@ import Wire
         wantsLeafHashes: false))
   }
 
-  @Test func `a peer that does not read and then breaks the protocol ends its connection alone`() throws {
+  @Test func `a peer that does not read and then breaks the protocol ends only its own connection`() throws {
     let server = try TurnedServer(fileLength: 8 << 20)
     let peer = try server.peer()
     try open(server, peer)
@@ -45,7 +45,7 @@ import Wire
     #expect(left == 0)
   }
 
-  @Test func `a CANCEL of what was never asked for means nothing`() throws {
+  @Test func `a CANCEL of an unknown request is ignored`() throws {
     let server = try TurnedServer(fileLength: 1 << 20)
     let peer = try server.peer()
     try open(server, peer)
@@ -54,7 +54,7 @@ import Wire
     #expect(try peer.next() == .pong(5))
   }
 
-  @Test func `news of a file that was never opened are refused`() throws {
+  @Test func `HAVE for a file that was never opened breaks the protocol`() throws {
     let server = try TurnedServer(fileLength: 1 << 20)
     let peer = try server.peer()
     try open(server, peer)  // opened by the peer, not by the server
@@ -70,7 +70,7 @@ import Wire
     #expect(goodbye.code == .protocolError)
   }
 
-  @Test func `a connection that proved itself is not evicted by a command that came too late`() throws {
+  @Test func `a late command to drop a half-open connection does not end an established one`() throws {
     let server = try TurnedServer(fileLength: 1 << 20)
     let peer = try server.peer()
     try peer.send(.ping(1))
@@ -81,7 +81,7 @@ import Wire
     #expect(try peer.next() == .pong(2))
   }
 
-  @Test func `each frame's progress is judged on its own`() throws {
+  @Test func `the progress of each frame is measured on its own`() throws {
     let server = try TurnedServer(fileLength: 1 << 20)
     let peer = try server.peer()
     try peer.send(.ping(1))
@@ -102,7 +102,7 @@ import Wire
     #expect(try #require(connection.timers.partialFrame).byteCount < 100)
   }
 
-  @Test func `a rate beyond what can be counted is no trap`() throws {
+  @Test func `the highest upload rate does not overflow`() throws {
     let limiter = UploadLimiter(bytesPerSecond: .max)
     #expect(limiter.wait(toSend: 65_536) == nil)
     _ = UploadLimiter(bytesPerSecond: 0)

@@ -58,7 +58,7 @@ private struct Incoming: ~Copyable {
     ).frame
   }
 
-  @Test func `a record is opened when its last byte is here`() throws {
+  @Test func `a record is opened when its last byte has arrived`() throws {
     var incoming = Incoming()
     let record = incoming.record(Message.ping(7).frame)
     for byte in record {
@@ -73,7 +73,7 @@ private struct Incoming: ~Copyable {
     #expect(isMidFrame && opened && items == ["ping 7"] && isDone)
   }
 
-  @Test func `no record has a header that is too short for a tag`() {
+  @Test func `a record header too short for a tag is malformed`() {
     var incoming = Incoming()
     incoming.inbound.bytes.append([0, 3])
     guard case .malformed(header: 3) = incoming.inbound.head() else {
@@ -82,7 +82,7 @@ private struct Incoming: ~Copyable {
     }
   }
 
-  @Test func `a record of nothing but leaves goes into the block`() throws {
+  @Test func `a record with only leaf bytes is decrypted into the block`() throws {
     var incoming = Incoming()
     let leaves = (0..<InboundBytesTests.leafBytes).map { UInt8(truncatingIfNeeded: $0) }
     incoming.inbound.bytes.append(incoming.record(data) + incoming.record(Array(leaves.prefix(8_000))))
@@ -102,7 +102,7 @@ private struct Incoming: ~Copyable {
   }
 
   @Test(arguments: [false, true])
-  func `leaves between other frames of a record are taken apart, with a block and without`(hasBlock: Bool) throws {
+  func `leaves between other frames of a record are separated, with a block and without`(hasBlock: Bool) throws {
     var incoming = Incoming()
     let leaves = [UInt8](repeating: 5, count: InboundBytesTests.leafBytes)
     let plaintext = Message.ping(1).frame + data + leaves + Message.ping(2).frame
@@ -115,7 +115,7 @@ private struct Incoming: ~Copyable {
     #expect(block.count == (hasBlock ? InboundBytesTests.leafBytes : 0))
   }
 
-  @Test func `frames that are skipped count, and no more are skipped than may be`() throws {
+  @Test func `skipped frames count, and only a limited number is skipped per call`() throws {
     var incoming = Incoming()
     let skipped = (0..<5).flatMap { _ in frame(type: 0x41, body: [1]) }
     incoming.inbound.bytes.append(incoming.record(skipped + Message.ping(1).frame))
@@ -126,7 +126,7 @@ private struct Incoming: ~Copyable {
     #expect(completed == 6)
   }
 
-  @Test func `bytes that are dropped leave no plaintext behind`() throws {
+  @Test func `dropped bytes leave no plaintext behind`() throws {
     var incoming = Incoming()
     incoming.inbound.bytes.append(incoming.record(Message.ping(1).frame + [0]))
     _ = try incoming.open()

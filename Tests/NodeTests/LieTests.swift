@@ -24,7 +24,7 @@ import Wire
   }
 
   @Test(arguments: [false, true])
-  func `a lie is about the content of the request, or about none if its download gave it up`(isGivenUp: Bool) throws {
+  func `a lie counts for the content of its request, or for none if that was given up`(isGivenUp: Bool) throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     let other = Sample("other.bin", byteCount: 70_000, seed: 3)
@@ -39,7 +39,7 @@ import Wire
   }
 
   @Test(arguments: [Lie.none, .about(DownloadID(1)), .aboutNone])
-  func `a download blames the peer for a lie about its own content alone`(_ lie: Lie) throws {
+  func `only the download whose content was lied about blames the peer`(_ lie: Lie) throws {
     let context = try NodeContext(NodeConfiguration(identity: .random())) { _ in }
     let connections = NodeConnections(context)
     let address = PeerAddress(ip: Endpoint.loopback(9).ip, port: 9)

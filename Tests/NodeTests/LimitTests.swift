@@ -10,7 +10,7 @@ import Transfer
 @testable import PeerNode
 
 @Suite struct LimitTests {
-  @Test func `a download limit is kept, and lifting it lets a download go on at once`() throws {
+  @Test func `a download limit is kept, and lifting it takes effect at once`() throws {
     let source = try FakeSource(SourceScript())
     defer { source.stop() }
     var configuration = NodeConfiguration()
@@ -34,7 +34,7 @@ import Transfer
     #expect(folder.read(result.name) == Sample.common.bytes)
   }
 
-  @Test func `a patient download waits for its source, and says so`() throws {
+  @Test func `a patient download waits for its source and reports that it waits`() throws {
     let asked = Mutex(0)
     var script = SourceScript()
     // The source has the file from the third OPEN on.

@@ -20,7 +20,7 @@ import Testing
     if case .opened(let file)? = outcome { file.availability == .complete } else { false }
   }
 
-  @Test func `a long listing that an earlier run made is read away from the loops, once for all peers`() throws {
+  @Test func `a long listing of an earlier run is read once for all peers, on another thread than the loops`() throws {
     for i in 0..<1_500 { folder.write("file \(i)", [UInt8(i & 255), UInt8(i >> 8)]) }
     _ = try Followed([], folder: folder, state: state)
     let followed = try Followed([], folder: folder, state: state)

@@ -16,7 +16,7 @@ import Wire
   private var text: String { String(decoding: LocalNodes.encode(node), as: UTF8.self) }
   private let name = String(repeating: "0a", count: 16) + ".node"
 
-  @Test func `a node is found as long as it lives`() throws {
+  @Test func `a node is found while it lives`() throws {
     let file = try LocalNodes.announce(node, in: folder.path)
     let other = LocalNode(peer: StaticIdentity.random().peerID, addresses: [.loopback(1)])
     var second: LocalNodeFile? = try LocalNodes.announce(other, in: folder.path)
@@ -28,14 +28,14 @@ import Wire
     withExtendedLifetime(file) {}
   }
 
-  @Test func `its file is for its owner alone`() throws {
+  @Test func `the file of a node is private to its owner`() throws {
     let file = try LocalNodes.announce(node, in: folder.path)
     var raw = stat()
     #expect(stat(folder(folder.names[0]), &raw) == 0 && raw.st_mode & 0o7777 == 0o600)
     withExtendedLifetime(file) {}
   }
 
-  @Test func `a node that looks or starts removes the file of a node that died`() throws {
+  @Test func `a node that looks or starts removes the file of a dead node`() throws {
     folder.write(name, LocalNodes.encode(node), mode: 0o600)
     #expect(LocalNodes.nodes(in: folder.path) == [])
     #expect(folder.names == [])
@@ -45,7 +45,7 @@ import Wire
     withExtendedLifetime(file) {}
   }
 
-  @Test func `what is called otherwise, or is not of the format, is neither read nor removed`() throws {
+  @Test func `files with other names or another format are neither read nor removed`() throws {
     let names = ["a.node", "notes.txt", ".\(name)", name.uppercased(), "id_rsa"]
     for name in names { folder.write(name, LocalNodes.encode(node), mode: 0o600) }
     folder.write(name, Array("some notes".utf8), mode: 0o600)
@@ -64,7 +64,7 @@ import Wire
     withExtendedLifetime(file) {}
   }
 
-  @Test func `links, pipes and large files are passed over`() throws {
+  @Test func `links, pipes and large files are skipped`() throws {
     symlink("/etc/hostname", folder(name))
     mkfifo(folder("b" + name.dropFirst()), 0o600)
     folder.write("c" + name.dropFirst(), Array(text.utf8) + Array(repeating: 10, count: 4_096), mode: 0o600)
@@ -72,7 +72,7 @@ import Wire
     #expect(folder.names.count == 3)
   }
 
-  @Test func `a folder that is not there has no nodes, and is made by the first`() throws {
+  @Test func `a missing folder has no nodes, and the first node makes it`() throws {
     let path = folder("run")
     #expect(LocalNodes.nodes(in: path) == [])
     let file = try LocalNodes.announce(node, in: path)
@@ -84,7 +84,7 @@ import Wire
     rmdir(path)
   }
 
-  @Test func `what is written is read, and at every truncation nothing is`() {
+  @Test func `a node file is read as it was written, and not at all if it is truncated`() {
     let bytes = LocalNodes.encode(node)
     #expect(LocalNodes.decode(bytes) == node)
     let oneAddress = bytes.lastIndex(of: UInt8(ascii: "a"))!
@@ -100,13 +100,13 @@ import Wire
     (" 9800", " 9800 1"), ("\naddress", "\n\naddress"), ("address", "adress"), ("fe80::1%3", "fe80::1%lo"),
     ("\n", "\r\n"), ("127", "\u{202E}127"),
   ])
-  func `anything else is no node`(old: String, new: String) {
+  func `any other text is not a node`(old: String, new: String) {
     let changed = text.split(separator: old, omittingEmptySubsequences: false).joined(separator: new)
     #expect(changed != text)
     #expect(LocalNodes.decode(Array(changed.utf8)) == nil)
   }
 
-  @Test func `no bytes make the reader trap`() {
+  @Test func `no bytes make the parser trap`() {
     var state: UInt64 = 1
     let good = LocalNodes.encode(node)
     for _ in 0..<20_000 {
@@ -121,7 +121,7 @@ import Wire
     #expect(LocalNodes.decode(Array(repeating: 10, count: 512)) == nil)
   }
 
-  @Test func `a listener on all addresses is reached over the loopback`() {
+  @Test func `a listener on all addresses is reached over loopback`() {
     let any = LocalNodes.addresses(of: .any(port: 9_800))
     #expect(any == [.loopback(9_800)])
     #expect(LocalNodes.addresses(of: Endpoint(ipv4: (0, 0, 0, 0), port: 7)) == [.loopback(7)])
@@ -154,7 +154,7 @@ import Wire
     ("10.8.0.2", false), ("fe80::9%2", true), ("fe80::9", false), ("2001:db8::9", false), ("::1", false),
     ("239.255.112.50", false), ("172.16.0.2", false),
   ])
-  func `only who is on a network of ours is heard`(text: String, isHeard: Bool) {
+  func `only queries from networks of this machine are accepted`(text: String, isHeard: Bool) {
     #expect(networks.hold(Endpoint(numericHost: text, port: 40_000)!) == isHeard)
     #expect(!networks.hold(Endpoint(numericHost: text, port: 0)!))
   }
@@ -163,13 +163,13 @@ import Wire
     ("::", [2, 3, 5], [2]), ("0.0.0.0", [2, 3, 5], []), ("10.0.0.5", [2], []), ("192.168.1.5", [3], []),
     ("fe80::5%2", [], [2]), ("fe80::5%3", [], []), ("2001:db8::5", [], []), ("127.0.0.1", [], []),
   ])
-  func `a node answers where its listener is`(listener: String, ipv4: [UInt32], ipv6: [UInt32]) {
+  func `a node answers with the address of its listener`(listener: String, ipv4: [UInt32], ipv6: [UInt32]) {
     let address = Endpoint(numericHost: listener, port: 9_800)!
     #expect(networks.interfaces(isIPv4: true, listener: address).map(\.index) == ipv4)
     if !address.isIPv4 { #expect(networks.interfaces(isIPv4: false, listener: address).map(\.index) == ipv6) }
   }
 
-  @Test func `questions go to every network, and to no tunnel`() {
+  @Test func `queries go to every network and to no tunnel`() {
     #expect(networks.interfaces(isIPv4: true).map(\.index) == [2, 3, 5])
     #expect(networks.interfaces(isIPv4: false).map(\.index) == [2])
   }

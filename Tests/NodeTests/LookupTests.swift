@@ -64,7 +64,7 @@ private func named(_ host: String, addressesMax: Int = 256) -> PeerSource {
 }
 
 @Suite struct LookupTests {
-  @Test func `a name that does not resolve at first, but soon, is used`() throws {
+  @Test func `a name that starts to resolve a little later is used`() throws {
     let samples = try ServedSamples()
     let names = Names(["seed": [nil, nil, [samples.address]]])
     let fetched = try fetch([named("seed")], names)
@@ -79,7 +79,7 @@ private func named(_ host: String, addressesMax: Int = 256) -> PeerSource {
     #expect(told == ["seed:9800: no such host", "seed:9800 is [\(samples.address)]"])
   }
 
-  @Test func `a name that never resolves ends the download, with its reason`() throws {
+  @Test func `a name that never resolves ends the download with the reason`() throws {
     let names = Names([:])
     let fetched = try fetch([named("nowhere")], names)
     guard case .noPeers? = fetched.failure else {
@@ -89,7 +89,7 @@ private func named(_ host: String, addressesMax: Int = 256) -> PeerSource {
     #expect(names.count(of: "nowhere") > 1)
   }
 
-  @Test func `when its only peer is lost, what the name has become is dialled`() throws {
+  @Test func `when its only peer is lost, a download dials the new address of the name`() throws {
     var script = SourceScript()
     script.onRequest = { _, _, _ in throw SocketEnd.endOfStream }
     let leaving = try FakeSource(script)
@@ -102,7 +102,7 @@ private func named(_ host: String, addressesMax: Int = 256) -> PeerSource {
     #expect(names.count(of: "seed") > 1)
   }
 
-  @Test func `a resolver that hangs holds up nobody else`() throws {
+  @Test func `a resolver that hangs delays no other name`() throws {
     let samples = try ServedSamples()
     let hanging = BlockingQueue<Void>()
     defer { hanging.close() }
@@ -114,7 +114,7 @@ private func named(_ host: String, addressesMax: Int = 256) -> PeerSource {
     #expect(fetched.output == Sample.common.bytes)
   }
 
-  @Test func `an address is no name, and is not looked up`() throws {
+  @Test func `an address is not looked up`() throws {
     let samples = try ServedSamples()
     let names = Names([:])
     let served = PeerSource(host: HostPort(host: "127.0.0.1", port: samples.address.port))
@@ -122,7 +122,7 @@ private func named(_ host: String, addressesMax: Int = 256) -> PeerSource {
     #expect(names.count(of: "127.0.0.1") == 0)
   }
 
-  @Test func `of a name's addresses no more are dialled than may be`() throws {
+  @Test func `only a limited number of a name's addresses is dialled`() throws {
     // Nothing listens there, so each dial is refused at once.
     let many = (1...40).map { Endpoint.loopback(1, last: UInt8($0)) }
     let names = Names(["many": [many]])
@@ -135,10 +135,12 @@ private func named(_ host: String, addressesMax: Int = 256) -> PeerSource {
   }
 
   @Test(arguments: ["127.0.0.1", "::1", "fe80::1%1", "::ffff:1.2.3.4"])
-  func `addresses are told from names`(host: String) { #expect(HostPort(host: host, port: 1).address != nil) }
+  func `an IP address is recognised as an address`(host: String) {
+    #expect(HostPort(host: host, port: 1).address != nil)
+  }
 
   @Test(arguments: ["localhost", "seed", "1.2.3", "1.2.3.4.5", "::g", "256.0.0.1"])
-  func `names are told from addresses`(host: String) {
+  func `a host name is recognised as a name`(host: String) {
     // The resolver accepts the short address forms of `inet_aton`, so they need no look-up.
     #expect(HostPort(host: host, port: 1).address == nil || host == "1.2.3")
   }

@@ -27,7 +27,7 @@ import Transfer
   /// Returns the names of the next look-ups that begin.
   private func next(_ count: Int) -> Set<String> { Set((0..<count).compactMap { _ in began.take() }) }
 
-  @Test func `look-ups that block wait for one another once all threads are busy, and all have their turn`() {
+  @Test func `look-ups that block wait for free threads, and all get their turn`() {
     let atOnce = LookupThreads.runningMax(downloads: 1)
     let count = atOnce + 5
     let watchdog = Watchdog(seconds: 20) { [began] in began.close() }
@@ -38,7 +38,7 @@ import Transfer
     #expect(next(5) == names(atOnce..<count, of: 1))
   }
 
-  @Test func `names of one download that block do not keep the others waiting`() {
+  @Test func `blocking names of one download do not delay the others`() {
     let atOnce = LookupThreads.runningMax(downloads: 1)
     defer { released.close() }
     let watchdog = Watchdog(seconds: 20) { [began] in began.close() }

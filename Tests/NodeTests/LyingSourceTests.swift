@@ -72,7 +72,7 @@ import TestSupport
   }()
 
   @Test(arguments: lies)
-  func `a liar is banned at once and named once, and the file comes from the honest peer`(_ lie: Lie) throws {
+  func `a liar is banned at once and named once, and the honest peer sends the file`(_ lie: Lie) throws {
     let liar = try FakeSource(lie.script)
     let honest = try FakeSource(.after(liar))
     defer { [liar, honest].forEach { $0.stop() } }
@@ -84,7 +84,7 @@ import TestSupport
   }
 
   @Test(arguments: lies)
-  func `where the only peer lies, the download says so and writes no file`(_ lie: Lie) throws {
+  func `if the only peer lies, the download reports it and writes no file`(_ lie: Lie) throws {
     let liar = try FakeSource(lie.script)
     defer { liar.stop() }
     let fetched = try fetch(from: [liar.address])
@@ -102,7 +102,7 @@ import TestSupport
     #expect(fetched.folder.names.allSatisfy { $0.hasPrefix(".") }, "only a part file may stay")
   }
 
-  @Test func `a liar's last word to people is its lie, not our goodbye`() throws {
+  @Test func `a liar is reported with its lie and not with our GOODBYE`() throws {
     let liar = try FakeSource(LyingSourceTests.lies[0].script)
     defer { liar.stop() }
     let fetched = try fetch(from: [liar.address])
@@ -111,7 +111,7 @@ import TestSupport
     if case .lied? = ends.last {} else { Issue.record("\(ends)") }
   }
 
-  @Test func `among a liar, a refuser and two honest peers only the liar is banned`() throws {
+  @Test func `of a liar, a refusing peer and two honest peers only the liar is banned`() throws {
     let liar = try FakeSource(LyingSourceTests.lies[0].script)
     var refusal = SourceScript()
     refusal.onOpen = { peer, open, _ in try peer.refuse(open.handle, .noSuchFile) }
@@ -132,7 +132,7 @@ import TestSupport
     #expect(stats.peers.reduce(0) { $0 + $1.chunks } == 4)
   }
 
-  @Test func `when every peer lies, each is banned and the download says so`() throws {
+  @Test func `if every peer lies, each is banned and the download reports it`() throws {
     let liars = try [0, 2, 7].map { try FakeSource(LyingSourceTests.lies[$0].script) }
     defer { liars.forEach { $0.stop() } }
     let fetched = try fetch(from: liars.map(\.address))
@@ -145,7 +145,7 @@ import TestSupport
     #expect(fetched.stats?.bytes == 0)
   }
 
-  @Test func `leaves that were right before the lie are kept, and asked for only once`() throws {
+  @Test func `leaves that were correct before the lie are kept and requested only once`() throws {
     let liar = try FakeSource(LyingSourceTests.lies[1].script)
     let honest = try FakeSource(.after(liar))
     defer { [liar, honest].forEach { $0.stop() } }
@@ -160,7 +160,7 @@ import TestSupport
     #expect(asked < 3 * 64 + 2)
   }
 
-  @Test func `a peer that offers another file under this one's proof is a liar`() throws {
+  @Test func `a peer that offers another file under the proof of this one is a liar`() throws {
     var script = SourceScript()
     let other = Sample(byteCount: 100_000, seed: 9)
     script.onOpen = { peer, open, sample in

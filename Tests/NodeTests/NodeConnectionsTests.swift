@@ -79,13 +79,13 @@ import Wire
     #expect(messages() == ["2: lost 1: it said: already connected"])
   }
 
-  @Test func `a lie that a session finds is told to its own download alone`() throws {
+  @Test func `a lie that a session finds is reported only to the download of the content`() throws {
     let token = try shared()
     handle(.ended(.lied("it lied"), wasEstablished: true, lie: .about(DownloadID(2))), of: token)
     #expect(messages() == ["1: lost 1: it said: already connected", "2: lost 1: wrong data: it lied"])
   }
 
-  @Test func `a download that banned the peer before leaves the connection to the other one`() throws {
+  @Test func `a download that banned the peer earlier leaves the connection to the other download`() throws {
     _ = try shared()
     connections.release(use(1), .now(.badData))
     #expect(commands() == ["give back 1 and stay"])
@@ -101,7 +101,7 @@ import Wire
   }
 
   @Test(.enabled(if: CipherSuite.available.count > 1, "this processor has one cipher"))
-  func `a dial that another cipher can mend is repeated for all that wait for it`() throws {
+  func `a dial that needs another cipher is repeated for all downloads that wait for it`() throws {
     connections.dial(address, pinned: nil, for: use(1))
     connections.dial(address, pinned: nil, for: use(2))
     guard case .dial(let token, _, _, let suite)? = context.mailboxes[0].takeAll().first else {
@@ -113,7 +113,7 @@ import Wire
     #expect(commands() == ["dial \(another)"] && messages() == [])
   }
 
-  @Test func `a peer that opens a content which is fetched no more is not asked for it`() {
+  @Test func `if a peer opens a content that is no longer fetched, the content is given back`() {
     let token = context.names.take(forLoop: 0)
     handle(.joined(DownloadID(9), .loopback(9), peer, requestsMax: 64), of: token)
     #expect(commands() == ["give back 9 and stay"] && messages() == [])
@@ -122,7 +122,7 @@ import Wire
     #expect(messages() == ["1: joined"])
   }
 
-  @Test func `a download that gives way is told, and its end is no news for the other`() throws {
+  @Test func `a download that gives way gets an event, and its end is no event for the other`() throws {
     let token = try shared()
     handle(.yielded(DownloadID(1)), of: token)
     #expect(messages() == ["1: yielded 1"] && commands() == [])
@@ -130,7 +130,7 @@ import Wire
     #expect(messages() == ["2: lost 1: the connection was cut"])
   }
 
-  @Test func `a dial that waits for room fails after a while, and room is made by what nothing uses`() throws {
+  @Test func `a dial that waits for room fails after a while, and unused connections are closed for it`() throws {
     let third = PeerAddress(ip: Endpoint.loopback(9, last: 3).ip, port: 9)
     let token = try shared()
     connections.dial(other, pinned: nil, for: use(1, 2))

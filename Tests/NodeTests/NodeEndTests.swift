@@ -6,7 +6,7 @@ import Testing
 @testable import PeerNode
 
 @Suite struct NodeEndTests {
-  @Test func `a download that is started or resumed after the end of its node is over at once`() throws {
+  @Test func `a download that is started or resumed after its node ended is over at once`() throws {
     var silence = SourceScript()
     silence.onRequest = { _, _, _ in }
     let source = try FakeSource(silence)
@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  @Test func `downloads that are started while the node ends are over when it has ended`() throws {
+  @Test func `downloads that start while the node ends are over when it has ended`() throws {
     let node = try TestNode(listens: false)
     let samples = (0..<200).map { Sample("file-\($0).bin", byteCount: 1 + $0, seed: UInt64($0)) }
     let (began, folder) = (BlockingQueue<Download>(), TemporaryFolder())
@@ -54,7 +54,7 @@ import Testing
     #expect(try node.share([.small]).served.files == 0)
   }
 
-  @Test func `several threads end a node and remove its folders, and all return`() throws {
+  @Test func `threads that end a node and remove its folders at the same time all return`() throws {
     let over = BlockingQueue<Bool>()
     let watchdog = Watchdog(seconds: 20) { over.close() }
     defer { withExtendedLifetime(watchdog) {} }

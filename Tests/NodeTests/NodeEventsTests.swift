@@ -37,7 +37,7 @@ import Wire
 
   // MARK: What waits
 
-  @Test func `the oldest events that peers caused are lost first, and are counted`() {
+  @Test func `the oldest events caused by peers are dropped first and counted`() {
     var backlog = EventBacklog(countMax: 16)
     backlog.put(withdrawn("a"))
     for port in 1...20 { backlog.put(turnedAway(UInt16(port))) }
@@ -48,7 +48,7 @@ import Wire
     #expect(lost == 6 && names == ["a"] + (7...20).map { "away \($0)" } + ["b"])
   }
 
-  @Test func `events of the node's own are lost only when they alone are too many`() {
+  @Test func `the node's own events are dropped only if they alone exceed the limit`() {
     var backlog = EventBacklog(countMax: 8)
     for i in 1...8 { backlog.put(withdrawn("\(i)")) }
     backlog.put(turnedAway(1))
@@ -59,7 +59,7 @@ import Wire
   }
 
   @Test(arguments: [1, 2, 8, 300])
-  func `no more events wait than may, and each is read or counted`(countMax: Int) {
+  func `the number of waiting events is bounded, and each event is read or counted as lost`(countMax: Int) {
     var backlog = EventBacklog(countMax: countMax)
     var read = 0
     for i in 0..<5_000 {
@@ -73,7 +73,7 @@ import Wire
 
   // MARK: Readers
 
-  @Test func `each reader gets all events, and the first one those since the start`() async {
+  @Test func `each reader gets all events, and the first reader those since the start`() async {
     source.report(turnedAway(1))
     let first = source.events()
     let second = source.events()
@@ -90,7 +90,7 @@ import Wire
     #expect(names.count <= NodeEventSource.firstEventsMax && names.last == "away 10000")
   }
 
-  @Test func `a reader that falls behind loses events, and can say how many`() async {
+  @Test func `a reader that falls behind loses events and can ask how many`() async {
     let events = source.events()
     for port in 1...(NodeEvents.waitingMax + 500) { source.report(turnedAway(UInt16(port))) }
     source.close()
@@ -99,7 +99,7 @@ import Wire
     #expect(lost >= 500 && read + lost == NodeEvents.waitingMax + 500)
   }
 
-  @Test func `for a reader that has gone nothing is kept`() {
+  @Test func `no events are kept for a reader that has gone`() {
     var events: NodeEvents? = source.events()
     let other = source.events()
     #expect(source.readerCount == 2)
@@ -109,7 +109,7 @@ import Wire
     withExtendedLifetime(other) {}
   }
 
-  @Test func `cancelling the task that reads ends the sequence`() async {
+  @Test func `cancelling the reading task ends the sequence`() async {
     let events = source.events()
     let reader = Task { await all(of: events) }
     reader.cancel()
@@ -118,7 +118,7 @@ import Wire
     #expect(events.lostCount == 0)
   }
 
-  @Test func `the events end when the node has stopped, and later ones end at once`() async throws {
+  @Test func `the sequence ends when the node has stopped, and a later one ends at once`() async throws {
     let node = try Node(NodeConfiguration())
     let before = node.events()
     let reader = Task { await all(of: before) }

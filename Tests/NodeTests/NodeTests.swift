@@ -61,7 +61,7 @@ private final class Counter: Sendable {
 }
 
 @Suite struct PeerNodeTests {
-  @Test func `a node serves a folder and fetches three files at once, from peers that have different ones`() throws {
+  @Test func `a node serves a folder and fetches three files at once from different peers`() throws {
     let samples = PeerNodeSamples.all
     let own = Sample("own.bin", byteCount: 2 << 20, seed: 9)
     let sources = try [[samples[0], samples[1]], [samples[1], samples[2]], [samples[2]]].map { samples in
@@ -93,7 +93,7 @@ private final class Counter: Sendable {
     }
   }
 
-  @Test func `two nodes that fetch different files from each other use what stands`() throws {
+  @Test func `two nodes that fetch different files from each other share one connection`() throws {
     let (a, b) = (try TestNode(), try TestNode())
     try a.share([PeerNodeSamples.all[0]])
     try b.share([PeerNodeSamples.all[1]])
@@ -118,7 +118,7 @@ private final class Counter: Sendable {
     #expect(one.node.figures.opens == 1 && two.node.figures.opens == 1)
   }
 
-  @Test func `a second download of a file that the node downloads fails at once`() throws {
+  @Test func `a second download of a file that the node already downloads fails at once`() throws {
     let getter = try TestNode()
     let sample = PeerNodeSamples.all[0]
     var silence = SourceScript(sample)
@@ -134,7 +134,7 @@ private final class Counter: Sendable {
     #expect(throws: DownloadError.self) { try first.wait() }
   }
 
-  @Test func `a folder that is removed is served no more, and its peers hear of it`() throws {
+  @Test func `a removed folder is no longer served, and its peers are notified`() throws {
     let server = try TestNode()
     let (first, second) = (try server.share([.common]), try server.share([.small, Sample.common]))
     let peer = try ScriptedPeer(dialling: server.node.address!)
@@ -151,7 +151,7 @@ private final class Counter: Sendable {
     #expect(server.node.figures.files == 0)
   }
 
-  @Test func `a finished file that stays is offered beside the folders until it is cancelled`() throws {
+  @Test func `a finished file is offered beside the folders until it is cancelled`() throws {
     let (source, relay) = (try TestNode(), try TestNode())
     try source.share([PeerNodeSamples.all[0]])
     try relay.share([.small])
@@ -188,8 +188,7 @@ private final class Counter: Sendable {
     return try FakeSource(script)
   }
 
-  @Test func `a download that is cancelled while it dials does not end the others that wait for the connection`() throws
-  {
+  @Test func `cancelling a download that dials does not end others that wait for the connection`() throws {
     let server = try TestNode()
     try server.share(PeerNodeSamples.all)
     let getter = try TestNode(listens: false)
@@ -205,7 +204,7 @@ private final class Counter: Sendable {
     }
   }
 
-  @Test func `a download that comes to a connection which ends at its OPEN dials for itself`() throws {
+  @Test func `a download on a shared connection that ends at its OPEN dials for itself`() throws {
     let samples = PeerNodeSamples.all
     let connections = Counter()
     // As if the peer had restarted: it no longer knows the connection when the second OPEN arrives.

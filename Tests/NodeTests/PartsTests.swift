@@ -15,7 +15,7 @@ import TestSupport
     return blocks
   }
 
-  @Test func `a pool gives no more blocks than its limit, and those that came back`() throws {
+  @Test func `a pool gives at most its limit of blocks, and reuses blocks that were given back`() throws {
     let pool = blocks(of: BlockPool(limit: 3))
     let blocks = (0..<3).compactMap { _ in pool.take() }
     #expect(blocks.count == 3)
@@ -26,7 +26,7 @@ import TestSupport
     #expect(pool.take() == nil)
   }
 
-  @Test func `blocks beyond the limit do not stay`() {
+  @Test func `blocks beyond the limit are freed when they are given back`() {
     let pool = blocks(of: BlockPool(limit: 2))
     for _ in 0..<10 {
       let blocks = (0..<5).map { _ in pool.takeBeyondLimit() }
@@ -39,7 +39,7 @@ import TestSupport
     }
   }
 
-  @Test func `a download that waits for a block is told once when a quarter is free`() {
+  @Test func `a download that waits for a block is notified once when a quarter is free`() {
     let calls = Atomic<Int>(0)
     let pool = blocks(of: BlockPool(limit: 8)) { calls.add(1, ordering: .relaxed) }
     let blocks = (0..<8).compactMap { _ in pool.take() }
@@ -53,7 +53,7 @@ import TestSupport
     #expect(calls.load(ordering: .relaxed) == 1)
   }
 
-  @Test func `a download whose output holds all its blocks takes one when the last is verified`() throws {
+  @Test func `a download whose output holds all its blocks may take one when the last is verified`() throws {
     let calls = Atomic<Int>(0)
     let pool = DownloadBlocks(BlockPool(limit: 4), of: DownloadID(1)) { calls.add(1, ordering: .relaxed) }
     let slow = (0..<3).compactMap { _ in pool.take() }  // their bytes arrive slowly
@@ -74,7 +74,7 @@ import TestSupport
     func advance(_ milliseconds: Int64) { nanoseconds.add(milliseconds * 1_000_000, ordering: .relaxed) }
   }
 
-  @Test func `a gap that nobody asked for is left out, up to a second it counts`() {
+  @Test func `the loop clock skips an overlong wait, and counts a delay of up to 1 s`() {
     let raw = Raw()
     var clock = LoopClock { raw.nanoseconds.load(ordering: .relaxed) }
     let start = clock.now()
@@ -88,7 +88,7 @@ import TestSupport
     #expect(clock.now() - start == .milliseconds(2_610))
   }
 
-  @Test func `a wait without end is no gap`() {
+  @Test func `the loop clock counts a wait without timeout in full`() {
     let raw = Raw()
     var clock = LoopClock { raw.nanoseconds.load(ordering: .relaxed) }
     let start = clock.now()

@@ -26,7 +26,7 @@ extension Download {
 }
 
 @Suite struct PausedDownloadTests {
-  @Test func `a download that is paused goes on with what it has, and its numbers cover both parts`() throws {
+  @Test func `a paused download resumes with its verified bytes, and its statistics cover both parts`() throws {
     let sample = PeerNodeSamples.all[0]
     let (isGenerous, hasAnswered) = (StopFlag(), StopFlag())
     var script = SourceScript(sample)
@@ -58,7 +58,7 @@ extension Download {
     #expect(!download.pause() && !download.resume())
   }
 
-  @Test func `a paused download that is cancelled ends`() throws {
+  @Test func `cancelling a paused download ends it`() throws {
     var silence = SourceScript()
     silence.onRequest = { _, _, _ in }
     let source = try FakeSource(silence)

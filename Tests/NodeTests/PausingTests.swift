@@ -11,7 +11,7 @@ import Wire
 @testable import PeerNode
 
 @Suite struct PausingTests {
-  @Test func `a stream is not paused, since it cannot go on where it was`() throws {
+  @Test func `a stream cannot pause, since it cannot resume where it was`() throws {
     let source = try FakeSource()
     defer { source.stop() }
     let shared = try SharedThreads()
@@ -25,7 +25,7 @@ import Wire
     #expect(try stalled.ended().get().path == nil)
   }
 
-  @Test func `the numbers of a download that is about to go on are those up to its pause`() throws {
+  @Test func `the statistics of a download that is about to resume are those up to its pause`() throws {
     var configuration = NodeConfiguration()
     configuration.loopCount = 1
     let context = try NodeContext(configuration) { _ in }
@@ -44,7 +44,7 @@ import Wire
     #expect(answers.take()??.bytes == 7)
   }
 
-  @Test func `the part file of a paused download is free while a loop still offers it`() throws {
+  @Test func `the part file of a paused download is free even if a loop still offers it`() throws {
     let (opened, gate) = (BlockingQueue<Bool>(), BlockingQueue<Void>())
     let watchdog = Watchdog(seconds: 60) {
       opened.close()

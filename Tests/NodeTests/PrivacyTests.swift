@@ -72,7 +72,7 @@ final class Eavesdropper: Sendable {
     #expect(contains(heard, Array("p2pnode".utf8)), "the preamble is in the clear")
   }
 
-  @Test func `a wire that changes bytes only costs the connection`() throws {
+  @Test func `a changed byte on the wire only costs the connection`() throws {
     let samples = try ServedSamples()
     let server = samples.address
     // Forwards the server's bytes, but flips one bit after the handshake.

@@ -6,7 +6,7 @@ import Testing
 @testable import PeerNode
 
 @Suite struct MailboxTests {
-  @Test func `a mailbox is readable exactly while something waits in it`() throws {
+  @Test func `a mailbox is readable exactly while it holds an element`() throws {
     let mailbox = try Mailbox<Int>()
     var epoll = try Epoll()
     try epoll.add(mailbox.number, token: 1, .readable)
@@ -27,7 +27,7 @@ import Testing
     #expect(try isReadable())
   }
 
-  @Test func `nothing that many threads send is lost or out of order`() throws {
+  @Test func `no element that many threads send is lost or out of order`() throws {
     let mailbox = try Mailbox<(sender: Int, number: Int)>()
     let senders = (0..<4).map { sender in
       Thread.start(name: "sender") { for i in 0..<2_000 { mailbox.send((sender, i)) } }
@@ -49,7 +49,7 @@ import Testing
 }
 
 @Suite struct BlockingQueueTests {
-  @Test func `elements come out in order, and nil when it is closed and empty`() {
+  @Test func `elements come out in order, and nil once the queue is closed and empty`() {
     let queue = BlockingQueue<Int>()
     queue.put(contentsOf: [1, 2])
     queue.put(3)
@@ -62,7 +62,7 @@ import Testing
     #expect(queue.take() == nil)
   }
 
-  @Test func `closing with discarding drops what waits`() {
+  @Test func `closing with discarding drops the waiting elements`() {
     let queue = BlockingQueue<Int>()
     queue.put(contentsOf: Array(0..<3_000))
     for i in 0..<1_500 { #expect(queue.take() == i) }
@@ -70,7 +70,7 @@ import Testing
     #expect(queue.take() == nil)
   }
 
-  @Test func `every element is taken once, and closing wakes all who wait`() {
+  @Test func `every element is taken once, and closing wakes all waiting threads`() {
     let queue = BlockingQueue<Int>()
     let sum = Atomic<Int>(0)
     let count = Atomic<Int>(0)
@@ -93,7 +93,7 @@ import Testing
 @Suite struct ByteQueueTests {
   private func contents(_ queue: borrowing ByteQueue) -> [UInt8] { (0..<queue.count).map { queue[$0] } }
 
-  @Test func `bytes come out in the order in which they went in, however they are cut`() {
+  @Test func `bytes come out in order, however they are split`() {
     var queue = ByteQueue()
     var expected: [UInt8] = []
     var next: UInt8 = 0
@@ -110,7 +110,7 @@ import Testing
     }
   }
 
-  @Test func `it is filled up to a limit and within the room there is`() {
+  @Test func `a byte queue is filled up to the given limit and its room`() {
     var queue = ByteQueue()
     queue.makeRoom(for: 1, least: 64)
     #expect(queue.room >= 64)
@@ -131,7 +131,7 @@ import Testing
     #expect(queue.count == 1)
   }
 
-  @Test func `what is edited in place stays edited, and a throw leaves the count`() {
+  @Test func `editing in place changes the bytes, and a throwing fill keeps the count`() {
     struct Failure: Error {}
     var queue = ByteQueue()
     queue.append([1, 2, 3, 4])
@@ -143,7 +143,7 @@ import Testing
     #expect(contents(queue) == [2, 9, 4])
   }
 
-  @Test func `an empty queue lets go of its memory, a full one does not`() {
+  @Test func `an empty byte queue frees its memory, and a full one does not`() {
     var queue = ByteQueue()
     #expect(queue.capacity == 0)
     queue.append([1])
@@ -156,7 +156,7 @@ import Testing
     #expect(queue[0] == 7)
   }
 
-  @Test func `many small pieces do not grow it once each`() {
+  @Test func `appending many small pieces grows the queue only a few times`() {
     var queue = ByteQueue()
     var growths = 0
     var last = 0

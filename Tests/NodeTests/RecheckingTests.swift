@@ -36,7 +36,7 @@ import Wire
     }
   }
 
-  @Test func `a file changed through a mapping is withdrawn when a reader says so, and served as what it is now`()
+  @Test func `a file changed through a mapping is withdrawn when a reader reports it, and served again`()
     throws
   {
     let folder = TemporaryFolder()
@@ -58,7 +58,7 @@ import Wire
     #expect(second.output == changed && second.banned.isEmpty)
   }
 
-  @Test func `of two names of a changed file both are withdrawn`() throws {
+  @Test func `both names of a changed file are withdrawn`() throws {
     let folder = TemporaryFolder()
     folder.write("one", Sample.small.bytes)
     let mapping = try Mapping(folder("one"), byteCount: Sample.small.bytes.count)
@@ -77,7 +77,7 @@ import Wire
     _ = try followed.client(of: Sample("one", bytes: changed))
   }
 
-  @Test func `peers that say so of a good file change nothing, and cost one check`() throws {
+  @Test func `false reports about an unchanged file withdraw nothing and cost one check`() throws {
     let followed = try Followed([.common])
     let honest = try followed.client(of: .common)
     for _ in 0..<20 {
@@ -97,7 +97,7 @@ import Wire
     #expect(followed.server.figures.withdrawn == 0)
   }
 
-  @Test func `another end, and a peer that was sent nothing, have nothing checked`() throws {
+  @Test func `other ends, and reports of peers that were sent nothing, cause no check`() throws {
     let followed = try Followed([.common])
     let silent = try followed.client(of: .common)
     try silent.send(.goodbye(Goodbye(code: .badData, text: "")))
@@ -108,7 +108,7 @@ import Wire
     #expect(followed.server.context.rechecker.checkedCount == 0)
   }
 
-  @Test func `nothing is checked any more when a node has stopped`() throws {
+  @Test func `no chunk is checked after the node has stopped`() throws {
     let node = try Node(NodeConfiguration())
     let rechecker = node.context.rechecker
     let chunk = Rechecker.Item(.download(Sample.common.fileID), ChunkIndex(0))
@@ -129,7 +129,7 @@ import Wire
   }
 
   @Test(arguments: [4, 64])
-  func `a part file that is changed is withdrawn when a reader says so, and the download ends`(leafCount: Int) throws {
+  func `a changed part file is withdrawn when a reader reports it, and the download ends`(leafCount: Int) throws {
     let sample = Sample("even.bin", byteCount: 3 << 20, seed: 3)
     let (leaves, firstFour) = (LeafRange(first: 0, count: leafCount), LeafRange(first: 0, count: 4))
     let asked = BlockingQueue<ChunkIndex>()

@@ -11,7 +11,7 @@ import Wire
 @testable import Transfer
 
 @Suite struct ReconfiguringTests {
-  @Test func `a limit can be set, changed and lifted`() {
+  @Test func `an upload limit can be set, changed and lifted`() {
     let limiter = UploadLimiter(bytesPerSecond: nil) { 0 }
     #expect(limiter.wait(toSend: 1 << 30) == nil)
     limiter.change(to: 1_000, perPeer: nil)
@@ -22,7 +22,7 @@ import Wire
     #expect(limiter.wait(toSend: 1_000) == nil)
   }
 
-  @Test func `a limit that is changed counts from the time of the next piece`() {
+  @Test func `a changed upload limit applies from the next piece on`() {
     let clock = Atomic<Int64>(0)
     let limiter = UploadLimiter(bytesPerSecond: 1_000) { clock.load(ordering: .relaxed) }
     #expect(limiter.wait(toSend: 256 << 10) == nil)

@@ -8,7 +8,7 @@ import TestSupport
 @testable import Wire
 
 @Suite struct ResumeTests {
-  @Test func `of a part file only the chunks that are missing or wrong are fetched`() throws {
+  @Test func `only the missing and wrong chunks of a part file are fetched`() throws {
     let sample = Sample.common
     var left = sample.bytes
     left[ChunkLayout.wireChunkSize + 5] ^= 1
@@ -27,7 +27,7 @@ import TestSupport
     #expect(folder.names == [sample.name])
   }
 
-  @Test func `a part file that is whole is only verified`() throws {
+  @Test func `a complete part file is only verified`() throws {
     let folder = TemporaryFolder()
     folder.write(PartFile.name(of: Sample.common.fileID), Sample.common.bytes, mode: 0o600)
     let source = try FakeSource()
@@ -37,7 +37,7 @@ import TestSupport
     #expect(source.log.requests.isEmpty)
   }
 
-  @Test func `what a failed download had verified is not fetched again`() throws {
+  @Test func `verified chunks of a failed download are not fetched again`() throws {
     let folder = TemporaryFolder()
     var script = SourceScript()
     // Serves chunk 0, and lies for all others.

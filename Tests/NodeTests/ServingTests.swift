@@ -23,7 +23,7 @@ import TestSupport
     Preamble(suite: .chaChaPoly, pattern: .xx).encode() + [0, 32] + [UInt8](repeating: 0, count: 32),
   ]
 
-  @Test func `garbage in place of a handshake gets no answer, and others are served`() throws {
+  @Test func `garbage instead of a handshake gets no answer, and others are served`() throws {
     let samples = try ServedSamples()
     for bytes in ServingTests.garbage {
       let socket = try BlockingSocket(dialling: samples.address)
@@ -34,7 +34,7 @@ import TestSupport
     #expect(try samples.servesNewcomers())
   }
 
-  @Test func `garbage after message 2 ends the connection without a word`() throws {
+  @Test func `garbage after message 2 ends the connection without a byte`() throws {
     let samples = try ServedSamples()
     var handshake = dialerHandshake()
     let first = handshake.takeOutbound()
@@ -50,7 +50,7 @@ import TestSupport
     #expect(try samples.servesNewcomers())
   }
 
-  @Test func `a replayed first message draws one answer that its sender cannot use`() throws {
+  @Test func `a replayed first message gets one answer that its sender cannot use`() throws {
     let samples = try ServedSamples()
     var handshake = dialerHandshake()
     let first = handshake.takeOutbound()
@@ -68,7 +68,7 @@ import TestSupport
     #expect(try samples.servesNewcomers())
   }
 
-  @Test func `a private server gives an outsider no byte`() throws {
+  @Test func `a private server sends no byte to an outsider`() throws {
     let key = SwarmKey(.random())
     let samples = try ServedSamples(swarm: key)
     for swarm in [nil, SwarmKey(.random())] {
@@ -89,7 +89,7 @@ import TestSupport
         == .opened(Opened(handle: FileHandle(8), outcome: .refused(.noSuchFile))))
   }
 
-  @Test func `a public server tells who comes with another pattern or suite what it speaks`() throws {
+  @Test func `a public server answers a dialer of another pattern or suite with its own preamble`() throws {
     let samples = try ServedSamples(suites: [.chaChaPoly])
     for (suite, pattern) in [(CipherSuite.chaChaPoly, HandshakePattern.xxpsk0), (.aesGCM, .xx)] {
       let socket = try BlockingSocket(dialling: samples.address)
@@ -98,7 +98,7 @@ import TestSupport
     }
   }
 
-  @Test func `of 100 half-open connections of one address few stay, and an honest newcomer gets through`() throws {
+  @Test func `of 100 half-open connections from one address few stay, and an honest newcomer is served`() throws {
     let samples = try ServedSamples()
     var held: [BlockingSocket] = []
     for _ in 0..<100 {
@@ -113,7 +113,7 @@ import TestSupport
     withExtendedLifetime(held) {}
   }
 
-  @Test func `connections beyond the limit get GOODBYE, and room is made again when others end`() throws {
+  @Test func `connections beyond the limit get GOODBYE, and places are free again when others end`() throws {
     let samples = try ServedSamples(connectionsMax: 3)
     var peers = try (0..<3).map { _ in try samples.client() }
     let extra = try samples.dial()
@@ -127,7 +127,7 @@ import TestSupport
 
   // MARK: After the handshake
 
-  @Test func `a record that does not open ends the connection without a word`() throws {
+  @Test func `a record that does not open ends the connection without a byte`() throws {
     let samples = try ServedSamples()
     let spoils: [@Sendable ([UInt8]) -> [UInt8]] = [
       { Array($0.dropLast()) + [$0.last! ^ 1] }, { [0, 16] + $0.dropFirst(2) }, { [0, 0] + $0.dropFirst(2) },
@@ -141,7 +141,7 @@ import TestSupport
     #expect(try samples.servesNewcomers())
   }
 
-  @Test func `unknown odd frames are skipped, however they are cut`() throws {
+  @Test func `frames of unknown odd types are skipped, however they are split`() throws {
     let samples = try ServedSamples()
     let peer = try samples.dial()
     let bytes = frame(type: 0x33, body: [UInt8](repeating: 2, count: 65_535)) + Message.ping(77).frame
@@ -151,7 +151,7 @@ import TestSupport
     #expect(try peer.receive().message == .pong(77))
   }
 
-  @Test func `a CANCEL of what was never asked is ignored`() throws {
+  @Test func `a CANCEL of an unknown request is ignored`() throws {
     let samples = try ServedSamples()
     let peer = try samples.client()
     try peer.send(.cancel(RequestID(99)))
@@ -161,7 +161,7 @@ import TestSupport
 
   // MARK: Files that are not known
 
-  @Test func `OPEN with a wrong proof in the right bucket learns nothing`() throws {
+  @Test func `OPEN with a wrong proof in the right bucket reveals nothing`() throws {
     let samples = try ServedSamples()
     let peer = try samples.dial()
     let key = FileKey(Sample.common.fileID, swarm: nil)
@@ -198,7 +198,7 @@ import TestSupport
     }
   }
 
-  @Test func `a file that is open is not opened under a second handle, and the first one stays`() throws {
+  @Test func `an open file is not opened under a second handle, and the first handle stays`() throws {
     let samples = try ServedSamples()
     let peer = try samples.client()
     #expect(

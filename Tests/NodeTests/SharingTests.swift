@@ -45,7 +45,7 @@ import Wire
     }
   }
 
-  @Test func `leaves of an unfinished chunk are told of, given with their hashes, and no others are`() throws {
+  @Test func `a download announces and serves its verified leaves with their hashes, and no others`() throws {
     let miser = try Miser(SharingTests.even)
     let getter = try SharingGetter(SharingTests.even.fileID, from: [miser.source.address])
     defer {
@@ -86,7 +86,7 @@ import Wire
     #expect(try peer.receiveGoodbye()?.code == .done)
   }
 
-  @Test func `a download that has nothing yet answers when it has, and another file it has not`() throws {
+  @Test func `a download without any data answers an OPEN when it has some, and refuses another file`() throws {
     let go = BlockingQueue<Void>()
     var script = SourceScript()
     script.onOpen = { peer, open, sample in
@@ -115,7 +115,7 @@ import Wire
     _ = try getter.ended()
   }
 
-  @Test func `who dials a download and knows its file is asked for it, over that connection`() throws {
+  @Test func `a peer that dials a download and knows its file is fetched from over that connection`() throws {
     let never = BlockingQueue<Void>()
     var script = SourceScript()
     script.onOpen = { _, _, _ in _ = never.take() }
@@ -143,7 +143,7 @@ import Wire
     #expect(result.stats.peers.map(\.bytes) == [UInt64(Sample.common.bytes.count)])
   }
 
-  @Test func `a download that is over gives the file back by CLOSE, and goes on serving on that connection`() throws {
+  @Test func `a finished download closes the file, and keeps serving on that connection`() throws {
     let never = BlockingQueue<Void>()
     var script = SourceScript()
     script.onOpen = { _, _, _ in _ = never.take() }
@@ -181,7 +181,7 @@ import Wire
     }
   }
 
-  @Test func `others hear of a peer that is fetched from, also after it gave the file back`() throws {
+  @Test func `other peers are told of a peer that was fetched from, even after it closed the file`() throws {
     let miser = try Miser()
     let getter = try SharingGetter(from: [miser.source.address])
     defer {
@@ -209,7 +209,7 @@ import Wire
     #expect(entries.contains { $0.peer == identity.peerID && $0.port == 4001 })
   }
 
-  @Test func `who does not know the file is asked for nothing`() throws {
+  @Test func `a peer that does not know the file is asked for nothing`() throws {
     let miser = try Miser()
     let getter = try SharingGetter(from: [miser.source.address])
     defer {
@@ -225,7 +225,7 @@ import Wire
     #expect(try peer.receive().message == .pong(1))
   }
 
-  @Test func `a finished file stays offered as a whole, until it is cancelled`() throws {
+  @Test func `a finished file is offered as complete until it is cancelled`() throws {
     let served = try ServedSamples()
     let getter = try SharingGetter(from: [served.address], stay: .untilCancelled)
     _ = try #require(getter.update { if case .staying = $0 { true } else { false } })
@@ -244,7 +244,7 @@ import Wire
     #expect(result.stats.uploadedBytes == UInt64(Sample.common.bytes.count))
   }
 
-  @Test func `a finished file that is found in its place stays offered as well`() throws {
+  @Test func `a file that was already complete is offered too`() throws {
     let served = try ServedSamples()
     let getter = try SharingGetter(from: [served.address], stay: .untilCancelled)
     _ = try #require(getter.update { if case .staying = $0 { true } else { false } })
@@ -274,7 +274,7 @@ import Wire
     #expect(bytes == Sample.common.leaves(LeafRange(first: 60, count: 4), of: ChunkIndex(1)))
   }
 
-  @Test func `a finished file that is changed while it is offered is withdrawn`() throws {
+  @Test func `a finished file that changes while it is offered is withdrawn`() throws {
     let served = try ServedSamples()
     let getter = try SharingGetter(from: [served.address], stay: .untilCancelled)
     _ = try #require(getter.update { if case .staying = $0 { true } else { false } })
@@ -290,7 +290,7 @@ import Wire
     _ = try getter.ended()
   }
 
-  @Test func `a swarm of downloads of one source gives all the right bytes`() throws {
+  @Test func `downloads that share one source all get the correct bytes`() throws {
     let served = try ServedSamples()
     let first = try SharingGetter(from: [served.address])
     let others = try (0..<3).map { _ in try SharingGetter(from: [served.address, first.address]) }
@@ -300,7 +300,7 @@ import Wire
     }
   }
 
-  @Test func `of two connections that were dialled from both ends the one of the smaller PeerID stays`() throws {
+  @Test func `of two connections dialled from both ends the one dialled by the smaller PeerID stays`() throws {
     let identities = [StaticIdentity.random(), .random()].sorted { $0.peerID < $1.peerID }
     for isSmaller in [true, false] {
       let (own, other) = (identities[isSmaller ? 0 : 1], identities[isSmaller ? 1 : 0])

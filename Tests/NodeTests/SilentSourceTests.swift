@@ -70,7 +70,7 @@ import TestSupport
   ]
 
   @Test(arguments: faults)
-  func `who is of no use is not banned, and the file comes from the honest peer`(_ fault: Fault) throws {
+  func `a useless source is not banned, and the honest peer sends the file`(_ fault: Fault) throws {
     let useless = try FakeSource(fault.script)
     let honest = try FakeSource()
     defer { [useless, honest].forEach { $0.stop() } }
@@ -81,7 +81,7 @@ import TestSupport
     #expect(fetched.stats?.bytes == UInt64(Sample.common.bytes.count))
   }
 
-  @Test func `a record that does not open ends the connection without a word`() throws {
+  @Test func `a record that does not open ends the connection without a byte`() throws {
     var script = SourceScript()
     script.onOpen = { peer, open, sample in
       var record = peer.seal(Message.ping(1).frame)
@@ -98,7 +98,7 @@ import TestSupport
     #expect(fetched.banned == [])
   }
 
-  @Test func `unknown odd frames are skipped, also between the pieces of an answer`() throws {
+  @Test func `frames of unknown odd types are skipped, also between the pieces of an answer`() throws {
     var script = SourceScript()
     let extension1 = frame(type: 0x41, body: [UInt8](repeating: 7, count: 65_535))
     script.onRequest = { peer, request, sample in
@@ -113,7 +113,7 @@ import TestSupport
     #expect(source.log.connections == 1)
   }
 
-  @Test func `what has no place and no meaning here is taken without effect`() throws {
+  @Test func `hints beyond the file and needless messages are accepted without effect`() throws {
     var script = SourceScript()
     script.onPageGet = { peer, get, sample in
       let beyond = LeafRun(chunk: ChunkIndex(.max), leaves: LeafRange(first: 63, count: 1))
@@ -134,7 +134,7 @@ import TestSupport
     #expect(source.log.messages.contains(.pong(4)))
   }
 
-  @Test func `an answer that comes too late is dropped without blame`() throws {
+  @Test func `an answer that arrives too late is dropped without blame`() throws {
     var script = SourceScript()
     let late = BlockingQueue<Bool>()
     script.onRequest = { peer, request, sample in
@@ -157,7 +157,7 @@ import TestSupport
     #expect(fetched.retries.contains(.timeout))
   }
 
-  @Test func `a peer that answers nothing uses the retries up, and the download says which chunk`() throws {
+  @Test func `a peer that answers nothing uses up the retries, and the download names the chunk`() throws {
     var script = SourceScript()
     script.sample = .small
     script.onRequest = { _, _, _ in }
@@ -171,7 +171,7 @@ import TestSupport
     #expect(fetched.retries == [.timeout])
   }
 
-  @Test func `when all refuse, the download says that nobody has the file`() throws {
+  @Test func `if all peers refuse, the download reports that no peer has the file`() throws {
     var script = SourceScript()
     script.onOpen = { peer, open, _ in try peer.refuse(open.handle, .noSuchFile) }
     let sources = try (0..<2).map { _ in try FakeSource(script) }

@@ -16,7 +16,7 @@ import Testing
     return try peer.fetch(3, count: 1) == Sample.common.leaves(LeafRange(first: 0, count: 1), of: ChunkIndex(3))
   }
 
-  @Test func `one key gets four connections, and the next is refused`() throws {
+  @Test func `one key gets four connections, and the fifth is refused`() throws {
     let samples = try ServedSamples()
     let identity = StaticIdentity.random()
     let held = try (0..<4).map { _ in try samples.dial(from: 2, as: identity) }
@@ -28,7 +28,7 @@ import Testing
     withExtendedLifetime(held) {}
   }
 
-  @Test func `of two connections of one key the older stays, if it answers`() throws {
+  @Test func `the older of two connections of one key stays if its peer answers`() throws {
     let samples = try ServedSamples()
     let identity = StaticIdentity.random()
     let older = try samples.dial(from: 2, as: identity)
@@ -44,7 +44,7 @@ import Testing
     #expect(try older.fetch(2, count: 1).count == 16_384)
   }
 
-  @Test func `a peer that closes the older itself keeps the newer`() throws {
+  @Test func `a peer that closes the older connection itself keeps the newer one`() throws {
     let samples = try ServedSamples()
     let identity = StaticIdentity.random()
     let older = try samples.dial(from: 2, as: identity)
@@ -55,7 +55,7 @@ import Testing
     #expect(samples.server.figures.connections == 1)
   }
 
-  @Test func `connections of one key that both ends mean all stay`() throws {
+  @Test func `connections of one key that both ends declare as several all stay`() throws {
     let samples = try ServedSamples()
     let identity = StaticIdentity.random()
     let peers = try (0..<4).map { _ in
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  @Test func `connections that are used are displaced last`() throws {
+  @Test func `connections in use are displaced last`() throws {
     let samples = try ServedSamples(connectionsMax: 4)
     let used = try (0..<3).map { _ in try samples.client(from: 2) }
     let unused = try samples.dial(from: 2)
@@ -92,7 +92,7 @@ import Testing
     withExtendedLifetime(newcomer) {}
   }
 
-  @Test func `strangers that may not be here displace none of those that may`() throws {
+  @Test func `unlisted peers displace no listed ones`() throws {
     let listed = StaticIdentity.random()
     let other = StaticIdentity.random()
     let samples = try ServedSamples(connectionsMax: 2, allowed: [listed.peerID, other.peerID])

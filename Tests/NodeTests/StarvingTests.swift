@@ -24,7 +24,7 @@ import Wire
     return connection
   }
 
-  @Test func `a download whose output takes nothing gives way to another one on its connection`() throws {
+  @Test func `a download whose output takes no bytes gives way to another one on its connection`() throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     let link = fetching.link(of: other)
@@ -62,7 +62,7 @@ import Wire
   enum Due: CaseIterable { case opened, page }
 
   @Test(arguments: Due.allCases)
-  func `it also gives way to a download that waits for OPENED or a page`(_ due: Due) throws {
+  func `a download whose output takes no bytes also gives way to one that awaits OPENED or a page`(_ due: Due) throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     let link = fetching.link(of: other)
@@ -83,7 +83,7 @@ import Wire
     #expect(connection.fetches.contents.map(\.handle) == [handle] && !connection.marks.isStarving)
   }
 
-  @Test func `it gives way to no download that waits for nothing`() throws {
+  @Test func `a download whose output takes no bytes does not give way to one that waits for nothing`() throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     let handle = try fetching.ask(for: fetching.link(of: other), as: ConnectionID(2))
@@ -96,7 +96,7 @@ import Wire
     #expect(connection.fetches.contents.count == 2 && connection.marks.isStarving)
   }
 
-  @Test func `the time counts on when another download gives its content back`() throws {
+  @Test func `the time until a download gives way continues when another one closes its content`() throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     let handle = try fetching.ask(for: fetching.link(of: other), as: ConnectionID(2))
@@ -114,7 +114,7 @@ import Wire
     #expect(connection.fetches.contents.map(\.handle) == [handle] && !connection.marks.isStarving)
   }
 
-  @Test func `a download that cancels its request holds up no answer of another one`() throws {
+  @Test func `a download that cancels its request delays no answer of another one`() throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     let link = fetching.link(of: other)

@@ -8,7 +8,7 @@ import TestSupport
 @testable import Wire
 
 @Suite struct StatusTests {
-  @Test func `a server that nobody has dialled says what it serves`() throws {
+  @Test func `the status of a server without connections says what it serves`() throws {
     let samples = try ServedSamples()
     let status = samples.server.status()
     #expect(status.connections.isEmpty)
@@ -18,7 +18,7 @@ import TestSupport
     #expect(status.uploadedBytes == 0 && status.connectionsTotal == 0 && status.turnedAwayTotal == 0)
   }
 
-  @Test func `its connections say who they are, what they have open and what they were sent`() throws {
+  @Test func `the status of each connection has its peer, its open files and the bytes sent`() throws {
     let samples = try ServedSamples()
     let one = try samples.client()
     let two = try samples.client()
@@ -35,7 +35,7 @@ import TestSupport
     withExtendedLifetime((one, two)) {}
   }
 
-  @Test func `a connection that is over is counted, and listed no more`() throws {
+  @Test func `an ended connection is counted and no longer listed`() throws {
     let samples = try ServedSamples()
     let peer = try samples.client()
     _ = try peer.fetch(0, first: 0, count: 8)
@@ -47,7 +47,7 @@ import TestSupport
     withExtendedLifetime(peer) {}
   }
 
-  @Test func `who is not let in is counted as turned away`() throws {
+  @Test func `a refused peer is counted as turned away`() throws {
     let samples = try ServedSamples(allowed: [StaticIdentity.random().peerID])
     let garbage = try BlockingSocket(dialling: samples.address)
     try garbage.send(Array("GET / HTTP/1.1\r\n\r\n".utf8))
@@ -59,7 +59,7 @@ import TestSupport
     #expect(status.connectionsTotal == 0 && status.connections.isEmpty)
   }
 
-  @Test func `a file that goes is no longer among those served`() throws {
+  @Test func `a removed file is no longer among the served ones`() throws {
     let folder = TemporaryFolder()
     let state = TemporaryFolder()
     folder.write("a", [1, 2, 3])

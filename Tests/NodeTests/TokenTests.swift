@@ -7,7 +7,7 @@ import Transfer
 @testable import PeerNode
 
 @Suite struct TokenTests {
-  @Test func `a node gives no number of a connection out twice, for whichever loop`() throws {
+  @Test func `a node never reuses a connection number, for any loop`() throws {
     var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 3
     let context = try NodeContext(configuration) { _ in }

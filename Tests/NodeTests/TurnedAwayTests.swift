@@ -8,7 +8,7 @@ import Testing
 @testable import Wire
 
 @Suite struct TurnedAwayTests {
-  @Test func `for whom there is no room is told of the others that have the file first`() throws {
+  @Test func `a peer that a full server turns away is first told of other peers that have the file`() throws {
     let samples = try ServedSamples(connectionsMax: 1)
     let first = try ScriptedPeer(dialling: samples.address, listenPort: 4001)
     _ = try first.open(Sample.common.fileID)
@@ -28,7 +28,7 @@ import Testing
     #expect(try first.fetch(3, count: 1).count == 16_384)
   }
 
-  @Test func `for whom there is no room finds the file at the others`() throws {
+  @Test func `a peer that a full server turns away fetches the file from the others`() throws {
     let samples = try ServedSamples()
     let first = try SharingGetter(from: [samples.address], stay: .untilCancelled)
     _ = try #require(first.update { if case .staying = $0 { true } else { false } })

@@ -44,7 +44,7 @@ import TestSupport
     return (samples, first)
   }
 
-  @Test func `a chunk that another was promised comes later while first ones wait, others come at once`() throws {
+  @Test func `a promised chunk is sent later while first copies wait, and other chunks at once`() throws {
     let (samples, first) = try busyServer(port: 4001)
     let second = try reader(of: samples, port: 4002)
     defer { withExtendedLifetime((samples, first)) {} }
@@ -60,7 +60,7 @@ import TestSupport
   }
 
   @Test(arguments: [(nil, nil), (nil, 4001), (4002, nil)] as [(UInt16?, UInt16?)])
-  func `a peer that shares nothing is not put off, and no peer is put off for its sake`(
+  func `a peer that does not share is neither put off nor a reason to put off others`(
     port: UInt16?, firstPort: UInt16?
   ) throws {
     let (samples, first) = try busyServer(port: firstPort)
@@ -70,7 +70,7 @@ import TestSupport
     for _ in 0..<16 { #expect(try ask(second, 0) == leaf(0)) }
   }
 
-  @Test func `nine readers of one file do not put off one of another`() throws {
+  @Test func `nine readers of one file do not put off a reader of another`() throws {
     let samples = try ServedSamples(uploadLimit: 2_000_000)
     let readers = try (0..<9).map { i in try reader(of: samples, port: 4001 + UInt16(i)) }
     for peer in readers { try peer.send(frames: (0..<3).flatMap { peer.requestMessage($0, count: 64).frame }) }
@@ -91,7 +91,7 @@ import TestSupport
     withExtendedLifetime(greedy) {}
   }
 
-  @Test func `who waits for the upload limit and goes is forgotten`() throws {
+  @Test func `a peer that leaves while it waits for the upload limit is forgotten`() throws {
     let (samples, first) = try busyServer(port: 4001)
     let second = try reader(of: samples, port: nil)
     #expect(try ask(second, 0) == leaf(0))

@@ -9,7 +9,7 @@ import Wire
 @testable import PeerNode
 
 @Suite struct UnaskedAnswerTests {
-  @Test func `a page that was not asked for is refused`() throws {
+  @Test func `an unrequested page is refused`() throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     fetching.send(.fetchPage(fetching.token, fetching.link.id, page: 0))
@@ -23,14 +23,14 @@ import Wire
     #expect(try fetching.goodbye() == .protocolError)
   }
 
-  @Test func `an OPENED that was not asked for is refused`() throws {
+  @Test func `an unrequested OPENED is refused`() throws {
     let fetching = try FetchingLoop()
     try fetching.ping()
     try fetching.peer.send(fetching.opened)
     #expect(try fetching.goodbye() == .protocolError)
   }
 
-  @Test func `a file is withdrawn once`() throws {
+  @Test func `a second WITHDRAWN for a file breaks the protocol`() throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     let withdrawn = Message.withdrawn(Withdrawn(handle: FileHandle(1), reason: .changed))
@@ -40,7 +40,7 @@ import Wire
     #expect(try fetching.goodbye() == .protocolError)
   }
 
-  @Test func `a connection that ends in the midst of an answer gives its blocks back`() throws {
+  @Test func `a connection that ends during an answer gives its blocks back`() throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     try fetching.request(1)
@@ -64,7 +64,7 @@ import Wire
     #expect(fetching.link.blocks.inUseCount == 0, "another connection of the download may need the last one")
   }
 
-  @Test func `a download that opens its content again on a connection gives the first handle back`() throws {
+  @Test func `a download that opens its content again on a connection closes the first handle`() throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     fetching.send(.open(fetching.token, ConnectionID(2), fetching.link))
@@ -76,7 +76,7 @@ import Wire
     #expect(open.handle == FileHandle(2))
   }
 
-  @Test func `a connection that others use stays when a download gives its content back`() throws {
+  @Test func `a connection that others use stays when a download closes its content`() throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     fetching.send(.giveBack(fetching.token, fetching.link.id, closing: nil))
@@ -86,7 +86,7 @@ import Wire
     #expect(try fetching.goodbye() == .done)
   }
 
-  @Test func `a download that comes to a silent connection learns soon whether the peer is there`() throws {
+  @Test func `a download on a silent connection learns soon whether the peer is there`() throws {
     let fetching = try FetchingLoop()
     try fetching.open()
     let connection = try #require(fetching.connection)
@@ -103,7 +103,7 @@ import Wire
     #expect(ends)
   }
 
-  @Test func `a peer's own limit of requests in flight, and its zone, reach the brain`() throws {
+  @Test func `the peer's own limit of requests in flight and its zone reach the download`() throws {
     let fetching = try FetchingLoop(payload: HandshakePayload(requestsInFlightMax: 3, zone: ZoneName("rack1")))
     try fetching.ping()
     var established: [(requestsMax: Int, zone: ZoneName?)] = []

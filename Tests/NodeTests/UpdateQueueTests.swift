@@ -46,14 +46,14 @@ import Wire
     return names(updates)
   }
 
-  @Test func `updates come in order`() {
+  @Test func `updates arrive in order`() {
     var backlog = UpdateBacklog(countMax: 8)
     for update in [.prepared(name: "a", length: 1), report(0), progress(1), report(1)] { backlog.put(update) }
     let all = all(of: &backlog)
     #expect(all == ["prepared", "chunk 0", "progress 1", "chunk 1"])
   }
 
-  @Test func `a full queue keeps the newest progress, and loses the oldest reports and nothing else`() {
+  @Test func `a full queue keeps the newest progress and loses only the oldest reports`() {
     var backlog = UpdateBacklog(countMax: 8)
     backlog.put(.prepared(name: "a", length: 1))
     backlog.put(progress(0))
@@ -69,7 +69,7 @@ import Wire
         == ["prepared", "chunk 1", "chunk 2", "chunk 3", "chunk 4", "progress 5", "chunk 5", "chunk 6"])
   }
 
-  @Test func `a program that reads nothing gets all that matters, and the count of the rest`() {
+  @Test func `a program that reads late gets all important updates and the count of the lost ones`() {
     var backlog = UpdateBacklog(countMax: 64)
     for i in 0..<UInt32(10_000) {
       backlog.put(report(i))
@@ -97,7 +97,7 @@ import Wire
     .files(CompletedFiles(try #require(UpdateQueueTests.layout), FilePlaces("part"), entries))
   }
 
-  @Test func `files that wait come together, and keep their order`() throws {
+  @Test func `files that wait are delivered together and in order`() throws {
     var backlog = UpdateBacklog(countMax: 8)
     backlog.put(try files([0]))
     backlog.put(try files([1, 2]))
@@ -121,7 +121,7 @@ import Wire
     #expect(Set(places) == Set((0..<1000).map { "part/\($0)" }) && places.count == 1000)
   }
 
-  @Test func `updates that may not be lost stay even if they alone are too many`() {
+  @Test func `updates that must not be lost stay, even if they alone exceed the limit`() {
     var backlog = UpdateBacklog(countMax: 4)
     for _ in 0..<10 { backlog.put(.resumed(chunks: 1, bytes: 1 << 20)) }
     backlog.put(report(1))
@@ -129,7 +129,7 @@ import Wire
     #expect(all == Array(repeating: "resumed", count: 10) + ["chunk 1"])
   }
 
-  @Test func `a thread gets all updates, then the end`() {
+  @Test func `a thread gets all updates and then the end`() {
     let queue = UpdateQueue(isRead: true)
     let read = BlockingQueue<String>()
     let thread = Posix.Thread.start(name: "reader") {
@@ -144,7 +144,7 @@ import Wire
     #expect(read.take() == "chunk 1" && read.take() == "chunk 2" && read.take() == nil)
   }
 
-  @Test func `a task gets all updates, then the end`() async {
+  @Test func `a task gets all updates and then the end`() async {
     let queue = UpdateQueue(isRead: true)
     async let first = queue.next()
     queue.put(report(1))
@@ -156,7 +156,7 @@ import Wire
     #expect(updates.last! == nil)
   }
 
-  @Test func `a reader that is cancelled ends, and updates are dropped from then on`() async {
+  @Test func `a cancelled reader ends, and later updates are dropped`() async {
     let download = Download(Sample.small.fileID, isWatched: true)
     let reader = Task {
       var count = 0
@@ -169,7 +169,7 @@ import Wire
     #expect(download.lostUpdates == 0)
   }
 
-  @Test func `without a reader nothing waits`() {
+  @Test func `without a reader no update waits`() {
     let queue = UpdateQueue(isRead: false)
     queue.put(report(1))
     #expect(queue.take() == nil)

@@ -23,7 +23,7 @@ import Wire
     return try #require(server.loop.connections.values.first)
   }
 
-  @Test func `of many equal files that were all written to a turn tries 16, and then the peer hears of it`() throws {
+  @Test func `of many equal files that changed, a turn tries 16, and the peer gets WITHDRAWN at the end`() throws {
     let server = try TurnedServer(fileLength: 100_000, linkCount: 99)
     let peer = try server.peer()
     let connection = try open(server, peer)
@@ -66,7 +66,7 @@ import Wire
   enum SmallFrame: String, CaseIterable { case cancel, skipped }
 
   @Test(arguments: SmallFrame.allCases)
-  func `a turn deals with some frames of a connection, and then with those of the others`(_ small: SmallFrame) throws {
+  func `a turn handles few frames of one connection before it turns to the others`(_ small: SmallFrame) throws {
     let server = try TurnedServer(fileLength: 100_000)
     let peer = try server.peer()
     try peer.send(.ping(1))
@@ -86,7 +86,7 @@ import Wire
     withExtendedLifetime(other) {}
   }
 
-  @Test func `what the frames of one event draw is sent once, when the event is over`() throws {
+  @Test func `the answers to the frames of one event are sent together after it`() throws {
     let server = try TurnedServer(fileLength: 1 << 20)
     let peer = try server.peer()
     let connection = try open(server, peer)
@@ -100,7 +100,7 @@ import Wire
     #expect(left == 0)
   }
 
-  @Test func `a PING before the PONG of the last one has left is refused`() throws {
+  @Test func `a second PING before the PONG of the first was sent is refused`() throws {
     let server = try TurnedServer(fileLength: 100_000)
     let peer = try server.peer()
     for number in UInt64(0)..<100 {
@@ -112,7 +112,7 @@ import Wire
     #expect(try peer.next()?.goodbyeCode == .protocolError)
   }
 
-  @Test func `of two loops that wait for the upload limit, the one goes first whose address was sent least`() {
+  @Test func `of two loops that wait for the upload limit, the one with the least-served address goes first`() {
     let clock = Atomic<Int64>(0)
     let limiter = UploadLimiter(bytesPerSecond: 100_000) { clock.load(ordering: .relaxed) }
     let greedy = AddressGroup(ip: [UInt8](repeating: 1, count: 16))
@@ -128,7 +128,7 @@ import Wire
     #expect(limiter.wait(toSend: 50_000, to: greedy, on: 0) == nil)
   }
 
-  @Test func `an upload limit goes by a clock of its own, whatever the clocks of the loops say`() {
+  @Test func `an upload limit follows its own clock, whatever the clocks of the loops are`() {
     let clock = Atomic<Int64>(0)
     let limiter = UploadLimiter(bytesPerSecond: 100_000) { clock.load(ordering: .relaxed) }
     #expect(limiter.wait(toSend: 256 << 10) == nil, "at once after a pause")
@@ -141,7 +141,7 @@ import Wire
     #expect(limiter.wait(toSend: 80_000) == nil)
   }
 
-  @Test func `the limit of each peer holds all connections from its address, and nobody else`() {
+  @Test func `the limit per peer covers all connections from its address and no others`() {
     let clock = Atomic<Int64>(0)
     let limiter = UploadLimiter(bytesPerSecond: nil, perPeer: 100_000) { clock.load(ordering: .relaxed) }
     func pace(_ bytes: Int, _ host: UInt8, on loop: Int = 0) -> UploadLimiter.Pace {

@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test(arguments: [1, 5])
-  func `jobs that are stuck for a second hold up no other owner`(owners: Int) throws {
+  func `jobs that hang for a second delay no other owner`(owners: Int) throws {
     let stage = Stage()
     let (time, threads) = (stage.time, stage.threads)
     let lanes = (0..<owners + 1).map { _ in threads.jobs.makeLane() }
@@ -67,7 +67,7 @@ import Testing
     #expect(began.take() == "done")
   }
 
-  @Test func `threads become no more than their bound`() throws {
+  @Test func `the number of threads stays within its bound`() throws {
     let stage = Stage()
     let (time, threads) = (stage.time, stage.threads)
     let bound = 2 + WorkThreads<Job>.extraMax
