@@ -22,7 +22,7 @@ import Testing
 
   private func read(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
 
-  @Test func `the article on fetching fetches a file, and cancels it`() async throws {
+  @Test func `the program of the article on fetching fetches a file and cancels it`() async throws {
     let images = try folder("images")
     let copies = try folder("copies")
     let content = try makeFile(images + "/disk.img", byteCount: 3_000_000)
@@ -87,7 +87,7 @@ import Testing
     await server.stop()
   }
 
-  @Test func `the article on serving serves a folder, and stops at the end`() async throws {
+  @Test func `the program of the article on serving serves a folder and stops at the end`() async throws {
     let images = try folder("images")
     let state = try folder("state")
     let copies = try folder("copies")
@@ -129,7 +129,7 @@ import Testing
 
   private func target(_ name: String) -> DownloadTarget { DownloadTarget(folder: base.path, name: name) }
 
-  @Test func `the article on both serves what it fetches`() async throws {
+  @Test func `the program of the article on both serves the file that it fetches`() async throws {
     let own = try folder("own")
     let state = try folder("state")
     let copies = try folder("copies")

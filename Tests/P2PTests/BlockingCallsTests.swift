@@ -37,13 +37,13 @@ struct SlowServer {
     return folder(name)
   }
 
-  @Test func `a file has the same ID whether the call blocks or waits`() async throws {
+  @Test func `a file has the same ID from the blocking and the async call`() async throws {
     let path = try makeFile("disk.img", byteCount: 1_200_000)
     #expect(try await fileID(of: path) == hash(path))
     await #expect(throws: SkipReason.self) { try await fileID(of: folder("missing")) }
   }
 
-  @Test func `a task that is cancelled hashes nothing`() async throws {
+  @Test func `a cancelled task hashes nothing`() async throws {
     let path = try makeFile("disk.img", byteCount: 1_200_000)
     let task = Task {
       withUnsafeCurrentTask { $0?.cancel() }
@@ -52,12 +52,12 @@ struct SlowServer {
     await #expect(throws: SkipReason.stopped) { try await task.value }
   }
 
-  @Test func `a host has the same addresses whether the call blocks or waits`() async throws {
+  @Test func `a host has the same addresses from the blocking and the async call`() async throws {
     let host = HostPort(host: "127.0.0.1", port: 9800)
     #expect(try await host.resolve() == addresses(of: host))
   }
 
-  @Test func `a scan of a task that is cancelled throws, and so does one of a node that has stopped`() async throws {
+  @Test func `a scan throws if its task is cancelled or its node has stopped`() async throws {
     _ = try makeFile("disk.img", byteCount: 1_200_000)
     let state = TemporaryFolder()
     let node = try Node(NodeConfiguration())
@@ -74,8 +74,7 @@ struct SlowServer {
     #expect(lateError?.code == Errno.cancelled)
   }
 
-  @Test func `a folder that was removed is served no longer, and its scan reports later files until then`() async throws
-  {
+  @Test func `a removed folder is no longer served, and its scan reports later files until then`() async throws {
     _ = try makeFile("disk.img", byteCount: 1_200_000)
     let state = TemporaryFolder()
     let (added, continuation) = AsyncStream<String>.makeStream()
@@ -92,7 +91,7 @@ struct SlowServer {
     await node.stop(grace: .zero)
   }
 
-  @Test func `a downloader fetches from other peers and to another place than its own`() async throws {
+  @Test func `a downloader takes other peers and another target than its own`() async throws {
     let source = TemporaryFolder()
     let slow = try await SlowServer(source)
     slow.server.reconfigure(uploadLimit: nil, connectionsMax: nil, allowedPeers: nil)
@@ -108,7 +107,7 @@ struct SlowServer {
     await slow.server.stop()
   }
 
-  @Test func `a server that cannot have its hashes throws, and listens no longer`() async throws {
+  @Test func `a server without its state folder throws and no longer listens`() async throws {
     let port = try Node(NodeConfiguration(), listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
     let address = try #require(port.address)
     await port.stop(grace: .zero)

@@ -7,7 +7,7 @@ import Testing
 @Suite struct BytesTests {
   private let folder = TemporaryFolder()
 
-  @Test func `a sequence has the bytes in order, and waits for a slow reader`() async throws {
+  @Test func `a sequence gives the bytes in order and waits for a slow reader`() async throws {
     let images = folder("images")
     try FileManager.default.createDirectory(atPath: images, withIntermediateDirectories: true)
     let content = Data((0..<30_000_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) })
@@ -45,7 +45,7 @@ import Testing
     await slow.server.stop()
   }
 
-  @Test func `cancelling the task that reads, and dropping the sequence, cancel the download`() async throws {
+  @Test func `cancelling the reading task or dropping the sequence cancels the download`() async throws {
     let slow = try await SlowServer(folder)
     try await withNode { node in
       let bytes = node.bytes(of: slow.fileID, from: [slow.peer])
@@ -58,7 +58,7 @@ import Testing
     await slow.server.stop()
   }
 
-  @Test func `a sequence throws why its download cannot finish`() async throws {
+  @Test func `a sequence throws the error that its download ends with`() async throws {
     let downloader = Downloader(
       storage: DownloadTarget(folder: folder.path), client: PeerClient(), chunkTimeout: .milliseconds(200))
     let bytes = downloader.bytes(of: FileID(kind: .file, length: 10, root: .zero))
@@ -67,7 +67,7 @@ import Testing
     #expect(error.map { "\($0)" }?.hasPrefix("no peer was named or found: name one") == true)
   }
 
-  @Test func `a descriptor gets the bytes, and stays open`() async throws {
+  @Test func `a descriptor gets the bytes and stays open`() async throws {
     let slow = try await SlowServer(folder)
     slow.server.reconfigure(uploadLimit: nil, connectionsMax: nil, allowedPeers: nil)
     let pipe = Pipe()
@@ -81,7 +81,7 @@ import Testing
     await slow.server.stop()
   }
 
-  @Test func `a reader that closes its pipe fails the download, and ends no process`() async {
+  @Test func `a reader that closes its pipe fails the download and does not kill the process`() async {
     await #expect(processExitsWith: .success) {
       signal(SIGPIPE, SIG_DFL)
       let folder = TemporaryFolder()
@@ -97,7 +97,7 @@ import Testing
 }
 
 @Suite struct ErrorWordsTests {
-  @Test func `an error says in words what happened, to Foundation too`() async throws {
+  @Test func `an error says in words what happened, also as localizedDescription`() async throws {
     let folder = TemporaryFolder()
     let error = await #expect(throws: ServerError.self) {
       try await Server(
@@ -115,7 +115,7 @@ import Testing
 @Suite struct KeyFileTests {
   private let folder = TemporaryFolder()
 
-  @Test func `a key file is made once, for its owner alone, and gives the same PeerID each time`() throws {
+  @Test func `a key file is made once, readable by its owner alone, and gives the same PeerID each time`() throws {
     let path = folder("key")
     let peerID = try StaticIdentity(file: path).peerID
     #expect(try StaticIdentity(file: path).peerID == peerID)
@@ -123,7 +123,7 @@ import Testing
     #expect(mode == 0o600)
   }
 
-  @Test func `a file that holds no key throws`() throws {
+  @Test func `reading a key from a file without a key throws`() throws {
     let path = folder("key")
     try Data(count: 10).write(to: URL(fileURLWithPath: path))
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)

@@ -78,7 +78,7 @@ import Testing
     await source.stop()
   }
 
-  @Test func `a program hears of each file of a folder that is complete, as docs/embedding.md shows`() async throws {
+  @Test func `a program is notified of each complete file of a folder, as docs/embedding.md shows`() async throws {
     let images = try folder("images/sub")
     let copies = try folder("copies")
     _ = try makeFile(images + "/large", byteCount: 2_500_000)
@@ -107,7 +107,7 @@ import Testing
     await source.stop()
   }
 
-  @Test func `the last progress is all of it, and a file that is here needs nobody`() async throws {
+  @Test func `the last progress covers the whole file, and a file that is already there needs no peer`() async throws {
     let images = try folder("images")
     let bytes = try makeFile(images + "/disk.img", byteCount: 3_000_000)
     let server = try await Server(
@@ -139,7 +139,7 @@ import Testing
     return base.path + "/" + name
   }
 
-  @Test func `cancelling the task ends its download, and another goes on`() async throws {
+  @Test func `cancelling a task ends its download, and another download goes on`() async throws {
     let images = try folder("images")
     let copies = try folder("copies")
     let bytes = try makeFile(images + "/disk.img", byteCount: 4_000_000)
@@ -200,7 +200,7 @@ import Testing
     await server.stop()
   }
 
-  @Test func `a download that nobody reads of ends, and its result can be asked for again and again`() async throws {
+  @Test func `a download whose updates nobody reads ends, and its result can be read repeatedly`() async throws {
     let images = try folder("images")
     _ = try makeFile(images + "/disk.img", byteCount: 1_500_000)
     let server = try await Server(

@@ -22,7 +22,7 @@ import Testing
     }
   }
 
-  @Test func `a download with a setting out of range throws it`() async throws {
+  @Test func `a download with a setting out of range throws an error that names the setting`() async throws {
     let changes: [(String, (inout DownloadSettings) -> Void)] = [
       ("maxWorkers", { $0.maxWorkers = 0 }), ("maxWorkers", { $0.maxWorkers = .max }),
       ("maxRetries", { $0.maxRetries = -1 }), ("maxRetries", { $0.maxRetries = .max }),
@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test(arguments: ["", "a/b", "/"])
-  func `an output whose name is not one component throws before a peer is asked`(name: String) async throws {
+  func `an output name of more than one component throws before a peer is asked`(name: String) async throws {
     let target = DownloadTarget(folder: folder.path, name: name)
     let fault = try await fault(DownloadSettings(), to: target)
     #expect(fault?.value == "\"\(name)\"")
@@ -56,7 +56,7 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
   }
 
-  @Test func `a node with a limit of 0 throws it, and takes no port`() async throws {
+  @Test func `a node with a limit of 0 throws an error that names the limit`() async throws {
     let changes: [(String, (inout NodeConfiguration) -> Void)] = [
       ("uploadLimit", { $0.uploadLimit = 0 }), ("uploadLimitPerPeer", { $0.uploadLimitPerPeer = 0 }),
       ("downloadLimit", { $0.downloadLimit = 0 }), ("connectionsMax", { $0.connectionsMax = 0 }),
@@ -105,7 +105,7 @@ import Testing
     }
   }
 
-  @Test func `two tasks that read the updates of a download both end`() async throws {
+  @Test func `if two tasks read the updates of one download, both end`() async throws {
     let downloader = Downloader(storage: DownloadTarget(folder: folder.path), client: PeerClient())
     let download = downloader.start(fileID)
     await withTaskGroup(of: Void.self) { group in
@@ -114,7 +114,7 @@ import Testing
     #expect(download.isOver)
   }
 
-  @Test func `a download of a node that has stopped says so`() async throws {
+  @Test func `a download of a stopped node throws nodeStopped`() async throws {
     let node = try await withNode { $0 }
     let download = node.download(fileID, from: [], to: DownloadTarget(folder: folder.path))
     let error = await #expect(throws: DownloadError.self) { try await download.result() }

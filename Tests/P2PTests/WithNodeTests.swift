@@ -15,13 +15,13 @@ import Testing
     return true
   }
 
-  @Test func `a call returns what its body returns, after the node has stopped`() async throws {
+  @Test func `withNode returns the result of its body after the node has stopped`() async throws {
     let (node, count) = try await withNode(listen: WithNodeTests.loopback) { node in (node, node.figures.connections) }
     #expect(count == 0)
     #expect(try await hasStopped(node))
   }
 
-  @Test func `a body that throws ends the node`() async throws {
+  @Test func `if the body throws, the node ends`() async throws {
     var started: Node?
     await #expect(throws: Failure.self) {
       try await withNode(listen: WithNodeTests.loopback) { node in
@@ -32,7 +32,7 @@ import Testing
     #expect(try await hasStopped(try #require(started)))
   }
 
-  @Test func `a node that cannot start throws, and its body is not called`() async throws {
+  @Test func `if the node cannot start, withNode throws and does not call its body`() async throws {
     try await withNode(listen: WithNodeTests.loopback) { node in
       await #expect(throws: ServerError.self) {
         try await withNode(listen: node.address) { _ in Issue.record("the port was in use") }
@@ -40,7 +40,7 @@ import Testing
     }
   }
 
-  @Test func `cancelling the task stops the node, also under a body that does not notice`() async throws {
+  @Test func `cancelling the task stops the node even if the body does not notice`() async throws {
     let (started, continuation) = AsyncStream<Node>.makeStream()
     let task = Task {
       try await withNode(listen: WithNodeTests.loopback, grace: .zero) { node in
@@ -56,7 +56,7 @@ import Testing
     #expect(try await hasStopped(node))
   }
 
-  @Test func `cancelling the task ends downloads, and uploads have their grace`() async throws {
+  @Test func `cancelling the task ends downloads and gives uploads their grace period`() async throws {
     let folder = TemporaryFolder()
     let slow = try await SlowServer(folder)
     let download = Task {
