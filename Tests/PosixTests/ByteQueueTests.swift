@@ -3,7 +3,7 @@ import Posix
 import Testing
 
 @Suite struct ByteQueueTests {
-  @Test func `many small pieces cost few moves`() {
+  @Test func `appending many small pieces moves few bytes`() {
     var queue = ByteQueue()
     var moves = 0
     var capacity = 0

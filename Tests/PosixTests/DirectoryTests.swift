@@ -12,7 +12,7 @@ import TestSupport
     try File(folder(name), [.readWrite, .createExclusive]).write(bytes.span.bytes, at: 0)
   }
 
-  @Test func `entries come with kinds, with names that are not UTF-8, and more than once`() throws {
+  @Test func `entries have kinds and any names, and can be read more than once`() throws {
     try make("file")
     try make("new\nline")
     mkdir(folder("folder"), 0o755)
@@ -34,7 +34,7 @@ import TestSupport
     }
   }
 
-  @Test func `nothing outside can be opened beneath a folder`() throws {
+  @Test func `no path opened beneath a folder leads outside it`() throws {
     try make("secret")
     mkdir(folder("served"), 0o755)
     mkdir(folder("served/inner"), 0o755)
@@ -55,7 +55,7 @@ import TestSupport
     }
   }
 
-  @Test func `where the system has no openat2 the same is refused, and the same is opened`() throws {
+  @Test func `without openat2 the same paths are opened and the same are refused`() throws {
     try make("secret")
     mkdir(folder("served"), 0o755)
     mkdir(folder("served/inner"), 0o755)
@@ -84,7 +84,7 @@ import TestSupport
     #expect(try file.status().kind == .other)
   }
 
-  @Test func `a name that is taken is replaced by rename alone`() throws {
+  @Test func `only rename replaces a name that exists`() throws {
     try make("old", pattern(1))
     try make("new", pattern(2))
     let directory = try Directory(folder.path)
@@ -103,7 +103,7 @@ import TestSupport
     try directory.sync()
   }
 
-  @Test func `folders are made and opened below one another`() throws {
+  @Test func `folders are made and opened inside one another`() throws {
     let directory = try Directory(folder.path)
     try directory.makeDirectory("a", mode: 0o700)
     try Directory.make(folder("a/b"), mode: 0o750)
@@ -114,7 +114,7 @@ import TestSupport
     #expect(throws: Errno.self) { _ = try Directory(folder("none")) }
   }
 
-  @Test func `the folder stays the same when its path is renamed`() throws {
+  @Test func `an open folder stays the same folder when its path is renamed`() throws {
     mkdir(folder("one"), 0o755)
     let directory = try Directory(folder("one"))
     rename(folder("one"), folder("two"))
@@ -126,7 +126,7 @@ import TestSupport
 }
 
 @Suite struct `Surroundings` {
-  @Test func `a variable that is not set or empty is nil`() {
+  @Test func `an environment variable that is unset or empty is nil`() {
     #expect(Environment.variable("P2PNODE_SURELY_NOT_SET") == nil)
     #expect(Environment.variable("PATH") != nil)
   }
@@ -135,7 +135,7 @@ import TestSupport
     #expect(try #require(Environment.homeFolder).utf8.first == UInt8(ascii: "/"))
   }
 
-  @Test func `the file mode mask is read without changing it`() throws {
+  @Test func `the umask is read without changing it`() throws {
     let folder = TemporaryFolder()
     for _ in 0..<2 {
       let mask = Environment.fileModeMask

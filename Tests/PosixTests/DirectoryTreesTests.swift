@@ -24,7 +24,7 @@ import Testing
     #expect(folder.names == ["file", "link"])
   }
 
-  @Test func `only an empty folder is removed, and no link to one`() throws {
+  @Test func `removing a folder removes only an empty folder and no link to one`() throws {
     let directory = try Directory(folder.path)
     folder.write("full/file", [1])
     mkdir(folder("empty"), 0o755)
@@ -35,7 +35,7 @@ import Testing
     #expect(folder.names == ["full", "link"])
   }
 
-  @Test func `a name moves to another folder, and replaces only if it was asked to`() throws {
+  @Test func `a name moves to another folder, and replaces one only on request`() throws {
     folder.write("from/one", [1])
     folder.write("from/two", [2])
     folder.write("to/one", [3])
@@ -51,7 +51,7 @@ import Testing
     #expect(try destination.nameByteCountMax() ?? 0 > 0)
   }
 
-  @Test func `bytes are copied from place to place, and no further than the file goes`() throws {
+  @Test func `bytes are copied between offsets, and no further than the end of the file`() throws {
     folder.write("from", pattern(1_000))
     let from = try File(folder("from"), .read)
     let to = try File(folder("to"), [.readWrite, .createExclusive])
@@ -60,7 +60,7 @@ import Testing
     #expect(throws: Errno.self) { _ = try from.copyRange(at: .max, count: 1, to: to, at: 0) }
   }
 
-  @Test func `a kernel's version is compared by its first two numbers`() {
+  @Test func `kernel versions are compared by their first two numbers`() {
     for release in ["5.8.0", "5.10-rc1", "6.1.0-18-amd64", "10.0"] {
       #expect(Kernel.isAtLeast(5, 8, release: release), "\(release)")
     }

@@ -7,7 +7,7 @@ import TestSupport
 @Suite struct `Open files` {
   let folder = TemporaryFolder()
 
-  @Test func `what was written is read back, and a read across the end is short`() throws {
+  @Test func `bytes that were written are read back, and a read across the end is short`() throws {
     let file = try File(folder("data"), [.readWrite, .createExclusive])
     let bytes = pattern(100_000)
     try file.write(bytes.span.bytes, at: 7)
@@ -20,7 +20,7 @@ import TestSupport
     #expect(try file.status().size == 100_007)
   }
 
-  @Test func `a read of fewer bytes leaves the rest of the span alone`() throws {
+  @Test func `a short read leaves the rest of the span alone`() throws {
     let file = try File(folder("data"), [.readWrite, .createExclusive])
     try file.write(pattern(10).span.bytes, at: 0)
     var buffer = [UInt8](repeating: 0, count: 10)
@@ -30,7 +30,7 @@ import TestSupport
     #expect(buffer == pattern(10)[..<4] + [0, 0, 0, 0, 0, 0])
   }
 
-  @Test func `an empty span reads and writes nothing`() throws {
+  @Test func `an empty span reads and writes no bytes`() throws {
     let file = try File(folder("data"), [.readWrite, .createExclusive])
     var empty: [UInt8] = []
     try file.write(empty.span.bytes, at: 3)
@@ -40,7 +40,7 @@ import TestSupport
     #expect(try file.status().size == 0)
   }
 
-  @Test func `an offset that the kernel cannot hold is an error, not a trap`() throws {
+  @Test func `an offset that the kernel cannot hold is an error and not a trap`() throws {
     let file = try File(folder("data"), [.readWrite, .createExclusive])
     #expect(throws: Errno.self) { try file.write(pattern(2).span.bytes, at: .max) }
     #expect(throws: Errno.self) { try file.write(pattern(2).span.bytes, at: UInt64(Int64.max) - 1) }
@@ -49,20 +49,20 @@ import TestSupport
     #expect(throws: Errno.self) { try file.nextData(from: .max) }
   }
 
-  @Test func `an error says which call failed on which path, and why`() throws {
+  @Test func `an error names the failed call, the path and the reason`() throws {
     let path = folder("missing")
     let error = #expect(throws: Errno.self) { _ = try File(path, .read) }
     #expect(error == Errno(code: ENOENT, call: "open", subject: path))
     #expect(error?.description == "\(path): No such file or directory")
   }
 
-  @Test func `a path with a NUL in it is refused, not cut short`() throws {
+  @Test func `a path with a NUL in it is refused and not cut short`() throws {
     _ = try File(folder("short"), [.readWrite, .createExclusive])
     let error = #expect(throws: Errno.self) { _ = try File(folder("short\0er"), .read) }
     #expect(error?.code == EINVAL)
   }
 
-  @Test func `creating exclusively refuses a file and a dangling link`() throws {
+  @Test func `creating exclusively refuses an existing file and a dangling link`() throws {
     _ = try File(folder("there"), [.readWrite, .createExclusive])
     symlink(folder("nowhere"), folder("link"))
     for name in ["there", "link"] {
@@ -71,7 +71,7 @@ import TestSupport
     }
   }
 
-  @Test func `a link is not followed where that was asked for`() throws {
+  @Test func `opening with noFollow refuses a link`() throws {
     _ = try File(folder("there"), [.readWrite, .createExclusive])
     symlink(folder("there"), folder("link"))
     _ = try File(folder("link"), .read)
@@ -79,7 +79,7 @@ import TestSupport
     #expect(error?.code == Errno.symbolicLink)
   }
 
-  @Test func `a second opening cannot lock what the first has locked, until it goes`() throws {
+  @Test func `a second descriptor cannot lock a locked file until the first one closes`() throws {
     var first: File? = try File(folder("lock"), [.readWrite, .createExclusive])
     let second = try File(folder("lock"), .read)
     #expect(try first!.tryLock())
@@ -88,7 +88,7 @@ import TestSupport
     #expect(try second.tryLock())
   }
 
-  @Test func `allocating makes the file as long as was asked, and truncating shorter`() throws {
+  @Test func `allocating grows a file to its length, and truncating shortens it`() throws {
     let file = try File(folder("data"), [.readWrite, .createExclusive])
     try file.allocate(from: 0, count: 1 << 20)
     #expect(try file.status().size == 1 << 20)
@@ -106,7 +106,7 @@ import TestSupport
     #expect(try file.nextData(from: 2 << 20) == nil)
   }
 
-  @Test func `mode, syncs and write-back do what they say or say why not`() throws {
+  @Test func `mode, sync and write-back calls succeed`() throws {
     let file = try File(folder("data"), [.readWrite, .createExclusive], mode: 0o600)
     try file.setMode(0o641)
     #expect(try file.status().mode == 0o641)
@@ -117,7 +117,7 @@ import TestSupport
     try file.sync()
   }
 
-  @Test func `writing changes the status, reading does not`() throws {
+  @Test func `writing changes the status of a file, and reading does not`() throws {
     let file = try File(folder("data"), [.readWrite, .createExclusive])
     try file.write(pattern(10).span.bytes, at: 0)
     let before = try file.status()

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct HostPortTests {
   @Test(arguments: ["seed:9800", "192.0.2.1:1", "[2001:db8::1]:65535", "\u{600}:9800", "a\u{301}:2", "[::\u{600}]:3"])
-  func `a host and a port survive being written`(text: String) throws {
+  func `a host and a port are written as they were read`(text: String) throws {
     let host = try #require(HostPort(parsing: text))
     #expect(host.description == text)
     #expect(HostPort(parsing: host.description) == host)
@@ -13,5 +13,5 @@ import Testing
   @Test(arguments: [
     "", ":1", "seed", "seed:", "seed:65536", "a:b:1", "[x]:1", "[::1", "[::1]1", "a b:1", "seed:\u{301}1",
   ])
-  func `what is not of the form is refused`(text: String) { #expect(HostPort(parsing: text) == nil) }
+  func `a text that is not HOST:PORT is refused`(text: String) { #expect(HostPort(parsing: text) == nil) }
 }

@@ -10,7 +10,7 @@ import TestSupport
 
   private func path(_ name: String) -> String { folder.path + "/" + name }
 
-  @Test func `what happens to names is told, in order, with both halves of a rename`() throws {
+  @Test func `events arrive in order, with both halves of a rename`() throws {
     let inotify = try Inotify()
     let directory = try Directory(folder.path)
     let watch = try inotify.watch(directory, [.created, .writerClosed, .movedFrom, .movedTo, .deleted])
@@ -33,7 +33,7 @@ import TestSupport
     #expect(events[2].cookie != 0 && events[2].cookie == events[3].cookie)
   }
 
-  @Test func `the end of a watch is told, and ending it again is nothing`() throws {
+  @Test func `a watch reports its end once`() throws {
     let inotify = try Inotify()
     mkdir(path("d"), 0o700)
     let watch = try inotify.watch(try Directory(path("d")), .created)
@@ -44,7 +44,7 @@ import TestSupport
     rmdir(path("d"))
   }
 
-  @Test func `an open file and folder know where they are`() throws {
+  @Test func `an open file and folder know their current paths`() throws {
     let directory = try Directory(folder.path)
     let real = try directory.realPath()
     let file = try directory.open("x", [.readWrite, .createExclusive])

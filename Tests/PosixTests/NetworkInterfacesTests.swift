@@ -13,20 +13,20 @@ private func address(_ text: String, port: UInt16 = 0) -> Endpoint { HostPort(ho
     #expect(try NetworkInterfaces.addresses().contains { $0.isLoopback })
   }
 
-  @Test func `one address that is listened on is the one to dial`() {
+  @Test func `if a listener has one address, that address is dialable`() {
     for host in ["127.0.0.1", "192.0.2.9", "::1", "fe80::7%1"] {
       #expect(address(host, port: 9).dialable(interfaces: interfaces) == [address(host, port: 9)])
     }
   }
 
-  @Test func `the addresses to dial are those that others reach, of the family that is listened on`() {
+  @Test func `a listener on all addresses is dialable at the public ones of its family`() {
     #expect(
       Endpoint.any(port: 9).dialable(interfaces: interfaces)
         == [address("192.0.2.7", port: 9), address("2001:db8::7", port: 9)])
     #expect(address("0.0.0.0", port: 9).dialable(interfaces: interfaces) == [address("192.0.2.7", port: 9)])
   }
 
-  @Test func `a machine that nobody reaches is dialled by itself`() {
+  @Test func `a machine without a public address is dialable at its loopback address`() {
     let alone = ["127.0.0.1", "::1", "fe80::7%1"].map { address($0) }
     #expect(Endpoint.any(port: 9).dialable(interfaces: alone) == [address("127.0.0.1", port: 9)])
   }

@@ -8,7 +8,7 @@ import Testing
     ("127.0.0.1", "127.0.0.1:9"), ("::1", "[::1]:9"), ("::ffff:10.1.2.3", "10.1.2.3:9"), ("fe80::1%2", "[fe80::1%2]:9"),
     ("2001:db8::7", "[2001:db8::7]:9"),
   ])
-  func `a numeric address is read`(text: String, shown: String) {
+  func `a numeric address is parsed`(text: String, shown: String) {
     #expect(Endpoint(numericHost: text, port: 9)?.description == shown)
   }
 
@@ -16,11 +16,11 @@ import Testing
     "", "localhost", "1.2.3", "1.2.3.4.5", "1.2.3.256", "fe80::1%", "fe80::1%eth0", "fe80::1%-1", "fe80::1%4294967296",
     "1.2.3.4%1", "fe80::1%1%2", "::1\0", "[::1]", " 1.2.3.4", "%1",
   ])
-  func `anything else is no numeric address`(text: String) {
+  func `any other text is not a numeric address`(text: String) {
     #expect(Endpoint(numericHost: text, port: 9) == nil)
   }
 
-  @Test func `addresses know what they are for`() {
+  @Test func `addresses know whether they are multicast, link-local, loopback or any`() {
     func address(_ text: String) -> Endpoint { Endpoint(numericHost: text, port: 1)! }
     #expect(
       address("224.0.0.1").isMulticast && address("239.255.255.255").isMulticast && address("ff12::1").isMulticast)
@@ -31,7 +31,7 @@ import Testing
     #expect(address("0.0.0.0").isAnyIPv4 && !address("::").isAnyIPv4 && !address("0.0.0.1").isAnyIPv4)
   }
 
-  @Test func `two addresses are of one network where the prefix says so`() {
+  @Test func `two addresses are of one network if their prefixes are equal`() {
     func ip(_ text: String) -> [UInt8] { Endpoint(numericHost: text, port: 0)!.ip }
     let network = NetworkInterface.Address(ip: ip("10.0.129.1"), prefixBits: 96 + 17)
     #expect(network.isOfSameNetwork(ip("10.0.128.0")) && network.isOfSameNetwork(ip("10.0.255.255")))
@@ -41,7 +41,7 @@ import Testing
     #expect(NetworkInterface.Address(ip: ip("::1"), prefixBits: 0).isOfSameNetwork(ip("10.0.0.1")))
   }
 
-  @Test func `the loopback interface is no local network, and has its address with its prefix`() throws {
+  @Test func `the loopback interface is not a local network, and has its address and prefix`() throws {
     let loopback = try NetworkInterface.all().first {
       $0.addresses.contains { Endpoint(ip: $0.ip, port: 0).isLoopback }
     }
@@ -52,7 +52,7 @@ import Testing
         NetworkInterface.Address(ip: Endpoint(numericHost: "127.0.0.1", port: 0)!.ip, prefixBits: 104)))
   }
 
-  @Test func `a datagram that is too long shows that it is`() throws {
+  @Test func `a datagram that is too long is received with one byte over the limit`() throws {
     let receiving = try DatagramSocket.bound(to: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
     let sending = try DatagramSocket.bound(to: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
     #expect(try receiving.receive(byteCountMax: 8) == nil)

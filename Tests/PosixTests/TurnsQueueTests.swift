@@ -19,7 +19,7 @@ import Testing
     #expect(taken == ["a1", "b1", "c1", "a2", "c2", "a3"])
   }
 
-  @Test func `of a lane as many run as may, and others go before it`() throws {
+  @Test func `a lane runs at most its number of elements, and other lanes go before it`() throws {
     let queue = TurnsQueue<String>(runningMaxAlone: 1, runningMax: 1)
     let (a, b) = (queue.makeLane(), queue.makeLane())
     queue.put(contentsOf: ["a1", "a2"], in: a)
@@ -36,7 +36,7 @@ import Testing
     #expect(queue.busyLanes == 2)
   }
 
-  @Test func `a lane alone may run more than one among others`() throws {
+  @Test func `a lane may run more elements while it is the only lane`() throws {
     let queue = TurnsQueue<Int>(runningMaxAlone: 2, runningMax: 1)
     let lane = queue.makeLane()
     queue.put(contentsOf: [1, 2, 3], in: lane)
@@ -54,7 +54,7 @@ import Testing
     #expect(try #require(queue.take()).element == 4)
   }
 
-  @Test func `lanes that have work share the places`() throws {
+  @Test func `lanes with work share the places`() throws {
     let queue = TurnsQueue<Int>(runningMaxAlone: 4, runningMax: 3)
     let (a, b) = (queue.makeLane(), queue.makeLane())
     queue.put(contentsOf: [1, 2, 3, 4, 5], in: a)
@@ -83,7 +83,7 @@ import Testing
   }
 
   @Test(arguments: [false, true])
-  func `the end of a lane is said once, after its last element`(discarding: Bool) throws {
+  func `a lane reports its end once, after its last element`(discarding: Bool) throws {
     let queue = TurnsQueue<Int>(runningMaxAlone: 2, runningMax: 2)
     let lane = queue.makeLane()
     let ends = Atomic<Int>(0)
@@ -104,7 +104,7 @@ import Testing
     #expect(ends.load(ordering: .relaxed) == 2, "an idle lane ends at once")
   }
 
-  @Test func `workers that sleep are woken, and every element is taken once`() {
+  @Test func `sleeping workers wake up, and every element is taken once`() {
     let queue = TurnsQueue<Int>(runningMaxAlone: 3, runningMax: 2)
     let lanes = (0..<5).map { _ in queue.makeLane() }
     let sum = Atomic<Int>(0)
