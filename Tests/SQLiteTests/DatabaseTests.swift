@@ -18,7 +18,7 @@ private final class Scratch {
 @Suite struct DatabaseTests {
   private let scratch = Scratch()
 
-  @Test func `values come back as they went in`() throws {
+  @Test func `values are read back as they were written`() throws {
     let database = try scratch.open()
     try database.run("CREATE TABLE t (i INTEGER, x TEXT, b BLOB)")
     var insert = try database.prepare("INSERT INTO t VALUES (?, ?, ?)")
@@ -43,7 +43,7 @@ private final class Scratch {
     #expect(try database.text("SELECT x FROM t") == evil)
   }
 
-  @Test func `what is rolled back never was, and a statement that failed can run again`() throws {
+  @Test func `a rollback undoes all changes, and a statement that failed can run again`() throws {
     let database = try scratch.open()
     try database.run("CREATE TABLE t (x INTEGER UNIQUE)")
     var insert = try database.prepare("INSERT INTO t VALUES (?)")
@@ -56,7 +56,7 @@ private final class Scratch {
     #expect(try database.integer("SELECT count(*) FROM t") == 1)
   }
 
-  @Test func `a file that is no database, one that is missing and one that is locked are told apart`() throws {
+  @Test func `errors distinguish a file that is not a database, a missing one and a locked one`() throws {
     let garbage = Scratch(String(repeating: "no database ", count: 1_000))
     let damaged = #expect(throws: DatabaseError.self) { _ = try garbage.open().integer("PRAGMA user_version") }
     #expect(damaged?.isDamage == true && damaged?.isBusy == false)
