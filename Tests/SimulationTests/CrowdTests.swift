@@ -20,7 +20,7 @@ import Testing
     #expect(outcome.seedCopies < 1.3 && outcome.duplicates < 0.02)
   }
 
-  @Test func `one crowd is one run`() {
+  @Test func `a crowd with the same seed runs the same way`() {
     var plan = plan(5)
     plan.chunks = 12
     let outcome = Crowd.run(plan, isTraced: true)
@@ -31,7 +31,7 @@ import Testing
     #expect(outcome.fingerprint != Crowd.run(plan).fingerprint)
   }
 
-  @Test func `whom the seed has no room for finds the others by it`() {
+  @Test func `a downloader that the seed has no room for finds the others through it`() {
     var plan = plan(12)
     plan.chunks = 12
     plan.seedConnectionsMax = 3
@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test(arguments: [0, 1, 2])
-  func `the nodes that stay finish, whichever others come and go`(seed: UInt64) {
+  func `the nodes that stay finish, however others come and go`(seed: UInt64) {
     var plan = plan(8, seed: seed)
     plan.chunks = 24
     plan.churn = 1
@@ -51,7 +51,7 @@ import Testing
   }
 
   @Test(arguments: [0, 1, 2])
-  func `the slow link between two zones carries little more than one copy`(seed: UInt64) {
+  func `the slow link between two zones carries little more than one copy of the file`(seed: UInt64) {
     var plan = plan(8, seed: seed)
     plan.chunks = 40
     plan.zones = 2
@@ -66,7 +66,7 @@ import Testing
     #expect(unaware.linkCopies > 1.5 && unaware.lastSeconds > outcome.lastSeconds, "\(unaware.linkCopies): \(command)")
   }
 
-  @Test func `a node that leaves its zone without a word holds up the others for little`() {
+  @Test func `a node that leaves its zone without GOODBYE delays the others only a little`() {
     var plan = plan(8)
     plan.chunks = 40
     plan.zones = 2

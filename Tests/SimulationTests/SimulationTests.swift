@@ -11,7 +11,7 @@ import Testing
     }
   }
 
-  @Test func `one seed is one run`() {
+  @Test func `a swarm with the same seed runs the same way`() {
     for seed in UInt64(1000)..<1005 {
       let trace = Simulation.run(seed: seed, isTraced: true).trace
       #expect(trace == Simulation.run(seed: seed, isTraced: true).trace, "p2psim --seed \(seed) --trace")
@@ -19,7 +19,7 @@ import Testing
     }
   }
 
-  @Test func `seeds differ, and between them have every kind of fault`() {
+  @Test func `seeds give different runs, and together they have every kind of fault`() {
     let outcomes = (UInt64(0)..<100).map { Simulation.run(seed: $0) }
     #expect(Set(outcomes.map(\.events)).count > 50)
     #expect(outcomes.reduce(into: Set<Fault>()) { $0.formUnion($1.faults) } == Set(Fault.allCases))

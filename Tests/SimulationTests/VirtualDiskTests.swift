@@ -28,7 +28,7 @@ import Transfer
     return file
   }
 
-  @Test func `what was synced survives every power cut, and of the rest any pieces do`() {
+  @Test func `synced bytes survive every power cut, and any pieces of unsynced bytes do`() {
     let left = cuts({ part($0).write(new, at: 64) }, { $0[.part]!.bytes })
     #expect(left.allSatisfy { Array($0[..<64]) == old && $0.count == 128 })
     let pieces = left.map { bytes in stride(from: 64, to: 128, by: 4).map { bytes[$0] } }
@@ -37,7 +37,7 @@ import Transfer
     #expect(left.allSatisfy { bytes in stride(from: 64, to: 128, by: 4).allSatisfy { bytes[$0] == bytes[$0 + 3] } })
   }
 
-  @Test func `a write during a sync is not covered by it`() {
+  @Test func `a sync does not cover a write that comes during it`() {
     let left = cuts(
       {
         let file = part($0)
@@ -50,7 +50,7 @@ import Transfer
     #expect(left.contains { $0[64...].allSatisfy { $0 == 0 } })
   }
 
-  @Test func `what was appended is there in part, with anything else behind it, or not at all`() {
+  @Test func `after a power cut unsynced appended bytes are all, partly or not there, or are garbage`() {
     let left = cuts(
       {
         let file = $0.open(.journal, byteCount: 0).file
@@ -65,7 +65,7 @@ import Transfer
     #expect(left.contains { $0[64...].contains { $0 != 0 && $0 != 2 } }, "garbage")
   }
 
-  @Test func `of a sync that fails some is lost, to this process as well`() {
+  @Test func `a failed sync loses some bytes, also for the process that wrote them`() {
     let read = (UInt64(0)..<50).map { seed in
       var generator = SeededGenerator(seed: seed)
       let disk = VirtualDisk(reservesSpace: true)
@@ -79,7 +79,7 @@ import Transfer
     #expect(Set(read.map { $0[64...].count { $0 == 2 } }).count > 5)
   }
 
-  @Test func `names survive once the folder is synced, and a file never has two`() {
+  @Test func `names survive once the folder is synced, and a file never has two names`() {
     let unsynced = cuts({ _ = $0.open(.part, byteCount: 4) }, { $0[.part] != nil })
     #expect(Set(unsynced) == [false, true])
     let renamed = cuts(
@@ -97,7 +97,7 @@ import Transfer
     #expect(!synced.contains(false))
   }
 
-  @Test func `a full disk takes what fits, and more once there is room`() throws {
+  @Test func `a full disk takes the bytes that fit, and more once there is room`() throws {
     let disk = VirtualDisk(reservesSpace: true)
     let journal = disk.open(.journal, byteCount: 0).file
     disk.roomBytes = 10
