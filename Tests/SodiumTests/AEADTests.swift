@@ -70,7 +70,7 @@ func `AES-256-GCM gives the answers of its specification`() {
 }
 
 @Test(arguments: available)
-func `what was sealed opens, apart and in place, at every kind of size`(_ algorithm: AEAD.Algorithm) {
+func `sealed bytes of every kind of size open, in place and into another buffer`(_ algorithm: AEAD.Algorithm) {
   let cipher = cipher(algorithm)
   for count in [0, 1, 15, 16, 17, 4095, 65_519] {
     let plaintext = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -94,7 +94,7 @@ func `a ciphertext with any byte changed, cut off or added does not open`(_ algo
 }
 
 @Test(arguments: available)
-func `a ciphertext is written from the offset on and nowhere else`(_ algorithm: AEAD.Algorithm) {
+func `sealing writes the ciphertext from the offset on and nowhere else`(_ algorithm: AEAD.Algorithm) {
   let cipher = cipher(algorithm)
   let plaintext: [UInt8] = [1, 2, 3]
   var out = [UInt8](repeating: 0xEE, count: 30)
@@ -108,7 +108,7 @@ func `a ciphertext is written from the offset on and nowhere else`(_ algorithm: 
 
 /// The answers come from OpenSSL: one byte "x" under the new key, with a nonce of zeros.
 @Test(arguments: available)
-func `a new key is made of the old one as Noise says`(_ algorithm: AEAD.Algorithm) {
+func `rekeying makes the new key that Noise prescribes`(_ algorithm: AEAD.Algorithm) {
   let known =
     switch algorithm {
     case .chaChaPoly: "93779c28ffe78376d160e0fcbc20389b3b"

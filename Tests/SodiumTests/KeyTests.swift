@@ -39,12 +39,12 @@ private func contents(_ key: borrowing SecretKey) -> String { key.withBytes { he
   "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
   "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ])
-func `a point of low order gives no secret`(_ digits: String) {
+func `a point of low order gives no shared secret`(_ digits: String) {
   let isRefused = SecretKey.random().sharedSecret(with: point(digits)) == nil
   #expect(isRefused)
 }
 
-@Test func `SHA-256 of parts is that of the whole`() {
+@Test func `SHA-256 of parts equals SHA-256 of the whole`() {
   var hash = SHA256()
   for part in [Array("a".utf8), [], Array("bc".utf8)] { hash.update(part.span.bytes) }
   let result = hash.finish()
@@ -52,7 +52,7 @@ func `a point of low order gives no secret`(_ digits: String) {
 }
 
 /// RFC 4231, section 4.3.
-@Test func `HMAC-SHA256 of parts is that of the whole`() {
+@Test func `HMAC-SHA256 of parts equals HMAC-SHA256 of the whole`() {
   let key = Array("Jefe".utf8)
   var hash = HMACSHA256(key: key.span.bytes)
   for part in [Array("what do ya want ".utf8), Array("for nothing?".utf8)] { hash.update(part.span.bytes) }
@@ -70,7 +70,7 @@ func `a point of low order gives no secret`(_ digits: String) {
   #expect(second.hasPrefix("9d201395faa4b61a96c8"))
 }
 
-@Test func `random keys differ, and a copy does not`() {
+@Test func `random keys differ, and a copy equals its original`() {
   #expect(contents(.random()) != contents(.random()))
   let secret = SecretKey.random()
   let (original, copied) = (contents(secret), contents(secret.copy()))
@@ -78,14 +78,14 @@ func `a point of low order gives no secret`(_ digits: String) {
   #expect(Random.uint64() != Random.uint64())
 }
 
-@Test func `wiping leaves zeros`() {
+@Test func `wiping a secret leaves zeros`() {
   let secret = SecretKey.random()
   secret.memory.wipe()
   let wiped = contents(secret)
   #expect(wiped == String(repeating: "00", count: 32))
 }
 
-@Test func `equal bytes are equal, and no others`() {
+@Test func `constantTimeEqual is true for equal bytes only`() {
   let bytes: [UInt8] = [1, 2, 3]
   for (other, isEqual) in [([1, 2, 3], true), ([1, 2, 4], false), ([1, 2], false), ([], false)] as [([UInt8], Bool)] {
     #expect(constantTimeEqual(bytes.span.bytes, other.span.bytes) == isEqual)
