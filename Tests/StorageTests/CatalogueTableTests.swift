@@ -20,7 +20,7 @@ import Testing
 
   private func bucket(_ fileID: FileID) -> UInt16 { 7 }
 
-  @Test func `of equal entries the oldest that is left serves, in whatever order they go and come`() throws {
+  @Test func `of several equal entries the oldest one serves, in whatever order entries come and go`() throws {
     var table = CatalogueTable()
     var model: [CatalogueEntry] = []
     let steps = pattern(10_000)
@@ -43,7 +43,7 @@ import Testing
     #expect(Set(table.entries().map(\.path)) == Set(model.map(\.path)))
   }
 
-  @Test func `paths, contents, buckets and expected files agree with a model, in whatever order they come and go`()
+  @Test func `paths, contents, buckets and expected files match a model, in whatever order they come and go`()
     throws
   {
     var table = CatalogueTable()
@@ -101,7 +101,7 @@ import Testing
   }
 
   @Test(arguments: [-1, 0, Int64(1) << 34, .min, .max])
-  func `a status is kept as it is, whatever its times are`(seconds: Int64) throws {
+  func `a table returns a file status unchanged, also with extreme times`(seconds: Int64) throws {
     var table = CatalogueTable()
     let status = FileStatus(
       regular: FileIdentity(device: .max, inode: .max), size: 1, modified: FileTime(seconds: seconds, nanoseconds: 0),

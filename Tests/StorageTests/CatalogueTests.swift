@@ -62,7 +62,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
 
 @Suite struct `The catalogue` {
   @Test(arguments: [0, 1, 16_384, 16_385, 1 << 20, 1 << 20 + 1, 5 << 20 + 77])
-  func `a file hashes to what Content says, with all its chunk and leaf hashes`(length: Int) throws {
+  func `a hashed file has the root, chunk hashes and leaf hashes that Content computes`(length: Int) throws {
     let served = try Served()
     let bytes = pattern(length)
     served.temporary.write("folder/file", bytes)
@@ -80,7 +80,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     #expect(served.events.progress.map(\.filesDone).max() == 1)
   }
 
-  @Test(arguments: [1, 2, 7]) func `many files are hashed by any number of threads`(threads: Int) throws {
+  @Test(arguments: [1, 2, 7]) func `any number of threads can hash many files`(threads: Int) throws {
     let served = try Served()
     var expected: [String: FileID] = [:]
     for i in 0..<20 {
@@ -94,7 +94,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     #expect(served.events.progress.last?.filesTotal == 20)
   }
 
-  @Test func `files are found by bucket, also several in one`() throws {
+  @Test func `files are found by their bucket, also if several share one`() throws {
     let served = try Served(bucketOf: { _ in 77 })
     for i in 0..<3 { served.temporary.write("f\(i)", pattern(100 + i)) }
     try served.load()
@@ -106,7 +106,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     #expect(!served.catalogue.candidates(bucket: 77).contains { $0 == gone })
   }
 
-  @Test func `of two paths with the same bytes one serves, and the other steps in`() throws {
+  @Test func `one of two paths with the same bytes serves, and the other replaces it when it goes`() throws {
     let served = try Served()
     let bytes = pattern(1 << 20 + 3)
     served.temporary.write("one", bytes)
@@ -129,7 +129,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     #expect(served.catalogue.candidates(bucket: bucket).isEmpty)
   }
 
-  @Test func `loading a path again puts the new entry in the place of the old one`() throws {
+  @Test func `loading a path again replaces its old entry`() throws {
     let served = try Served()
     served.temporary.write("file", pattern(10))
     try served.load()
@@ -142,7 +142,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     #expect(served.catalogue.entries.map(\.fileID) == [try reference(pattern(20)).file.fileID])
   }
 
-  @Test func `what changed, went or became something else since the scan is reported, and the rest is served`() throws {
+  @Test func `a file that changed, went or is no longer a file is reported, and the rest is served`() throws {
     let served = try Served()
     for name in ["changed", "gone", "fifo", "link", "good"] { served.temporary.write(name, pattern(100)) }
     let files = try FolderScan(served.catalogue.folder).files
@@ -179,7 +179,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     #expect(served.events.progress.last?.filesDone == 2)
   }
 
-  @Test func `a file that is cut while it is hashed is reported and not served`() throws {
+  @Test func `a file that is truncated while it is hashed is reported and not served`() throws {
     let served = try Served()
     served.temporary.write("file", pattern(4 << 20))
     let temporary = served.temporary
@@ -191,7 +191,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     #expect(served.catalogue.entries.isEmpty)
   }
 
-  @Test func `hashing stops soon after it was asked to`() throws {
+  @Test func `hashing stops soon after a stop is requested`() throws {
     let served = try Served()
     for i in 0..<20 { served.temporary.write("f\(i)", pattern(10 + i)) }
     let count = Mutex(0)
@@ -202,7 +202,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     #expect(served.catalogue.entries.count == 3)
   }
 
-  @Test(arguments: [1, 4]) func `one file is hashed for its fileID, with progress`(threads: Int) throws {
+  @Test(arguments: [1, 4]) func `hashing one file gives its fileID and reports progress`(threads: Int) throws {
     let temporary = TemporaryFolder()
     let bytes = pattern(9 << 20 + 12_345)
     temporary.write("file", bytes)
@@ -215,7 +215,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     #expect(done.withLock { $0.count } == 10 && done.withLock { $0.max() } == UInt64(bytes.count))
   }
 
-  @Test func `what is no regular file has no fileID, and a FIFO does not make anyone wait`() throws {
+  @Test func `hashing a folder, a FIFO or a missing file is an error and does not block`() throws {
     let temporary = TemporaryFolder()
     mkfifo(temporary("fifo"), 0o600)
     #expect(throws: SkipReason.notRegular) { try hashFile(temporary("fifo")) }

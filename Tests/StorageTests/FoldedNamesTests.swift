@@ -7,7 +7,7 @@ import Testing
 @testable import Storage
 
 @Suite struct `An update where case does not matter` {
-  @Test func `a name that the file system takes for another one ends the update before it begins`() throws {
+  @Test func `an update is refused before it begins if the file system takes two names for one`() throws {
     var bench = UpdateBench(["a": .file([1])])
     bench.options.acceptsStrangeOutput = true
     let sample = try SampleFolder(["A": .file([2])])
@@ -20,7 +20,7 @@ import Testing
       plan.taken(FolderPath("A"), by: status) == .sameName(path: bench.out("A"), other: bench.out("a")))
   }
 
-  @Test func `a folder that the file system takes for another one ends the update before it begins`() throws {
+  @Test func `an update is refused before it begins if the file system takes two folders for one`() throws {
     let bench = UpdateBench(["Dir/own": .file([1]), "Dir/x": .file([2]), "kept": .file([3]), "way": .file([4])])
     let scan = try #require(try OutputScan(OpenFolder(try Directory(bench.output))) { false })
     // As on a file system that ignores case.

@@ -20,7 +20,7 @@ import Testing
     try SampleFolder(items.merging(["kept": Self.kept]) { $1 })
   }
 
-  @Test func `names that the version does not have go, and the folders that are empty then`() throws {
+  @Test func `unlisted names are deleted, and the folders that become empty`() throws {
     let bench = bench([
       "old": .file([2]), "a/b/c": .file([3]), "a/b/d": .link("c"), "void/in": .folder, "stays/x": .file([4]),
       "stays/y": .file([5]),
@@ -32,7 +32,7 @@ import Testing
     #expect(bench.items == sample.items)
   }
 
-  @Test func `hidden names stay unless they are deleted too`() throws {
+  @Test func `hidden names stay unless the options delete them too`() throws {
     var bench = bench([".git/x": .file([2]), "a/.env": .file([3]), "a/b": .file([4])])
     try bench.update(sample())
     #expect(bench.items == [".git/x": .file([2]), "a/.env": .file([3]), "kept": Self.kept])
@@ -41,7 +41,7 @@ import Testing
     #expect(bench.items == ["kept": Self.kept])
   }
 
-  @Test func `names that the filter leaves out stay`() throws {
+  @Test func `names that the filter excludes stay`() throws {
     var bench = bench(["a/x.log": .file([2]), "a/y": .file([3]), "logs/z": .file([4])])
     bench.options.filter = FolderFilter([
       .init(excluding: PathPattern("*.log")!), .init(excluding: PathPattern("logs")!),
@@ -50,14 +50,14 @@ import Testing
     #expect(bench.items == ["a/x.log": .file([2]), "logs/z": .file([4]), "kept": Self.kept])
   }
 
-  @Test func `listed files that the filter leaves out stay`() throws {
+  @Test func `listed files that the filter excludes stay`() throws {
     var bench = bench(["a": .file([2]), "b": .file([3])])
     bench.options.filter = FolderFilter([.init(excluding: PathPattern("a")!)])
     try bench.update(sample(["a": .file([9])]))
     #expect(bench.items == ["a": .file([2]), "kept": Self.kept])
   }
 
-  @Test func `names that no listing can have stay`() throws {
+  @Test func `names that a listing cannot contain stay`() throws {
     let bench = bench(["out": .link("/etc"), "up": .link("../x"), "in/loop": .link("a/../b")])
     mkfifo(bench.out("in/pipe"), 0o600)
     // A name that is not UTF-8.
@@ -70,7 +70,7 @@ import Testing
     #expect(access(bytes, F_OK) == 0)
   }
 
-  @Test func `another name of a listed file stays`() throws {
+  @Test func `a second hard link of a listed file stays`() throws {
     let bench = bench([:])
     link(bench.out("kept"), bench.out("twin"))
     symlink("kept", bench.out("pointer"))
@@ -79,7 +79,7 @@ import Testing
     #expect(bench.items == ["kept": Self.kept, "twin": Self.kept])
   }
 
-  @Test func `a folder that a listed link leads to stays with all that is in it`() throws {
+  @Test func `a folder that a listed link points to stays with all its files`() throws {
     let bench = bench(["v2/a/x": .file([2]), "v2/y": .file([3]), "v1/z": .file([4]), "latest": .link("v2")])
     let sample = try sample(["latest": .link("v2")])
     try bench.update(sample)
@@ -87,14 +87,14 @@ import Testing
       bench.items == ["v2/a/x": .file([2]), "v2/y": .file([3]), "latest": .link("v2"), "kept": Self.kept])
   }
 
-  @Test func `a folder that a link of the user leads to stays while its listed paths are left out`() throws {
+  @Test func `a folder that a user's link points to stays if the filter excludes the link`() throws {
     var bench = bench(["store/x": .file([2]), "d": .link("store")])
     bench.options.filter = FolderFilter([.init(excluding: PathPattern("d")!)])
     try bench.update(sample(["d/x": .file([2])]))
     #expect(bench.items == ["store/x": .file([2]), "d": .link("store"), "kept": Self.kept])
   }
 
-  @Test func `what a listed path leads to stays where case does not matter`() throws {
+  @Test func `a listed path protects the name that it finds on a case-insensitive file system`() throws {
     let bench = bench(["folder/readme": .file([2]), "other": .file([3])])
     let listing = try sample(["Folder/README": .file([9])]).listing
     let folder = OpenFolder(try Directory(bench.output))
@@ -105,7 +105,7 @@ import Testing
     #expect(plan.places.map { scan.names[$0].path.description } == ["other"])
   }
 
-  @Test func `what came after the look at the output stays`() throws {
+  @Test func `files that are created or replaced after the scan of the output stay`() throws {
     let bench = bench(["old/a": .file([2]), "old/b": .file([3]), "replaced": .file([4])])
     let sample = try sample()
     let update = try bench.begin(sample)
@@ -120,7 +120,7 @@ import Testing
       ])
   }
 
-  @Test func `a folder that holds nothing of the version loses nothing without another word`() throws {
+  @Test func `an update is refused for a folder without any file of the version, unless forced`() throws {
     var bench = UpdateBench(["mine/a": .file([2]), "mine/b": .file([3])])
     bench.options.deletes = true
     let before = bench.items
@@ -134,7 +134,7 @@ import Testing
     #expect(bench.items == ["kept": Self.kept])
   }
 
-  @Test func `the folder that an output lies in is not brought to its version without another word`() throws {
+  @Test func `an update is refused if the version lies in a subfolder of the output, unless forced`() throws {
     let (a, b) = (pattern(9_000, seed: 4), pattern(5_000, seed: 5))
     let sample = try sample(["a/x": .file(a), "c.json": .file(b)])
     let bench = UpdateBench([
@@ -148,7 +148,7 @@ import Testing
     try renamed.update(sample)
   }
 
-  @Test func `a folder whose files all differ loses nothing without another word`() throws {
+  @Test func `an update that keeps no file and deletes others is refused, unless forced`() throws {
     var bench = UpdateBench(["kept": .file([7, 7]), "mine": .file([3])])
     bench.options.deletes = true
     let before = bench.items
@@ -160,7 +160,7 @@ import Testing
     #expect(bench.items == ["kept": Self.kept, "mine": .file([3])])
   }
 
-  @Test func `the parts of downloads stay`() throws {
+  @Test func `part files and journals of downloads stay`() throws {
     var bench = bench([".0123456789abcdef.p2p-part": .file([2]), "a/.0123456789abcdef.p2p-journal": .file([3])])
     bench.options.deletesHidden = true
     let before = bench.items
@@ -168,7 +168,7 @@ import Testing
     #expect(bench.items == before)
   }
 
-  @Test func `a moved file is deleted at its old place only after it has its new one`() throws {
+  @Test func `a moved file is deleted at its old path only after it exists at the new one`() throws {
     let bytes = pattern(30_000, seed: 3)
     let bench = bench(["old": .file(bytes)])
     let sample = try sample(["new": .file(bytes)])

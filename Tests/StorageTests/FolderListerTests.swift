@@ -27,7 +27,7 @@ import Testing
 
   private func entries(_ made: MadeListing) -> [FolderEntry] { (0..<made.listing.count).map { made.listing[$0] } }
 
-  @Test func `a listing has files, executable files, links and empty folders, in the order of listings`() throws {
+  @Test func `a listing has files, executable files, links and empty folders in listing order`() throws {
     temporary.write("a.b", pattern(1))
     temporary.write("a/z", pattern(2))
     temporary.write("a/run", pattern(3), mode: 0o744)
@@ -58,7 +58,7 @@ import Testing
     #expect(try list().listing == again.listing)
   }
 
-  @Test func `the listing of a folder below has paths relative to that folder`() throws {
+  @Test func `the listing of a subfolder has paths relative to the subfolder`() throws {
     temporary.write("x/y/a", pattern(1))
     temporary.write("x/b", pattern(2))
     temporary.write("xy", pattern(3))
@@ -66,7 +66,7 @@ import Testing
     #expect(entries(try list("x/y")) == [file("a", 1)])
   }
 
-  @Test func `a link out of the listed folder is left out of its listing alone, and leaves an empty folder`() throws {
+  @Test func `a link out of the listed folder is left out, and its folder is listed as empty`() throws {
     temporary.write("a", pattern(1))
     mkdir(temporary("x"), 0o755)
     mkdir(temporary("x/y"), 0o755)
@@ -82,7 +82,7 @@ import Testing
     #expect(below.leftOut.counts == [.link: 1])
   }
 
-  @Test func `hidden entries, special files and odd names are left out and counted`() throws {
+  @Test func `hidden entries, special files and invalid names are left out and counted`() throws {
     temporary.write("a", pattern(1))
     temporary.write(".hidden", pattern(1))
     temporary.write(".folder/b", pattern(2))
@@ -99,7 +99,7 @@ import Testing
     #expect(hidden.leftOut.counts == [.special: 1, .name: 1])
   }
 
-  @Test func `a folder whose entries are all left out is empty`() throws {
+  @Test func `a folder whose entries are all left out is listed as empty`() throws {
     temporary.write("x/.hidden", pattern(1))
     #expect(entries(try list()) == [FolderEntry(FolderPath("x"), .emptyFolder)])
   }
@@ -112,7 +112,7 @@ import Testing
     #expect(made.leftOut.counts == [.excluded: 3])
   }
 
-  @Test func `with links followed a link to a file is a file, and other links stay links`() throws {
+  @Test func `if links are followed, a link to a file is listed as a file, and other links as links`() throws {
     temporary.write("blobs/1", pattern(7), mode: 0o755)
     symlink("blobs/1", temporary("model"))
     symlink("blobs", temporary("folder"))
@@ -130,7 +130,7 @@ import Testing
       ])
   }
 
-  @Test func `a file that changes stops the listing, and one that is left out is counted`() throws {
+  @Test func `a file that changes stops the listing, and a file marked as left out is counted`() throws {
     temporary.write("a", pattern(1))
     temporary.write("b", pattern(2))
     let folder = try ServedFolder(temporary.path)

@@ -6,7 +6,7 @@ import Testing
 @testable import Storage
 
 @Suite struct FolderPagesTests {
-  @Test func `pages of files that are kept or copied are known, but none with another file`() throws {
+  @Test func `pages are known if their files were kept or copied, and unknown if they have another file`() throws {
     let (kept, moved) = (pattern(2 << 20 + 5, seed: 1), pattern(3 << 20, seed: 2))
     let bench = UpdateBench(["kept": .file(kept), "from": .file(moved), "small": .file([1])])
     let sample = try SampleFolder(["kept": .file(kept), "to": .file(moved), "small": .file([1])])
@@ -22,7 +22,7 @@ import Testing
     next.release()
   }
 
-  @Test func `a new output knows the pages of files that were copied`() throws {
+  @Test func `a new output knows the pages of copied files`() throws {
     var bench = UpdateBench(["store/x": .file(pattern(2_000_000))])
     bench.options.reusedFolders = [bench.out("store")]
     let sample = try SampleFolder(["a/b": .file(pattern(2_000_000)), "c": .file([3])])

@@ -15,7 +15,7 @@ import Testing
     try FolderPart(inFolder: temporary.path, layout: sample.layout)
   }
 
-  @Test func `what this program did not make is not written to`() throws {
+  @Test func `a download does not write to a part folder that p2pnode did not make`() throws {
     let sample = try SampleFolder(["a/b": .file([1]), "c": .link("a")])
     let name = FolderPart.name(of: sample.layout.folderID)
     mkdir(temporary("outside"), 0o700)
@@ -68,7 +68,7 @@ import Testing
     try make(sample).discard()
   }
 
-  @Test func `a file that another program puts in the way while it runs is not written to`() throws {
+  @Test func `a download does not write to a file that another program puts in its way`() throws {
     let sample = try SampleFolder(["a": .file(pattern(100)), "b": .file(pattern(100)), "c": .file(pattern(40_000))])
     let name = FolderPart.name(of: sample.layout.folderID)
     let part = try make(sample)
@@ -86,7 +86,7 @@ import Testing
     #expect(temporary.read("victim") == [7])
   }
 
-  @Test func `a file that the file system takes for another one ends the download with both names`() throws {
+  @Test func `a download ends with both names if the file system takes two files for one`() throws {
     let sample = try SampleFolder(["A": .file([1]), "a": .file([2])])
     let name = FolderPart.name(of: sample.layout.folderID)
     let part = try make(sample)
@@ -100,7 +100,7 @@ import Testing
   }
 
   @Test(.enabled(if: Environment.userID == 0, "only root can mount a folder twice"))
-  func `a folder that the file system takes for another one ends the download with both names`() throws {
+  func `a download ends with both names if the file system takes two folders for one`() throws {
     let sample = try SampleFolder(["x/A/1": .file([1]), "x/a/2": .file([2])])
     let name = FolderPart.name(of: sample.layout.folderID)
     let part = try make(sample)
@@ -112,7 +112,7 @@ import Testing
     }
   }
 
-  @Test func `a file that is short, or that something else replaced, gets no name`() throws {
+  @Test func `a part with a truncated or replaced file does not get its final name`() throws {
     let sample = try SampleFolder(["a": .file(pattern(40_000)), "b": .file(pattern(100))])
     let tree = temporary(FolderPart.name(of: sample.layout.folderID) + "/tree/")
     let part = try make(sample)
@@ -133,7 +133,7 @@ import Testing
     #expect(SampleFolder.items(below: temporary("out")) == sample.items)
   }
 
-  @Test func `one file of many that something else changed leaves the output without a name`() throws {
+  @Test func `one file that another program changed keeps the output from getting its name`() throws {
     var items: [String: SampleFolder.Item] = [:]
     for i in 0..<2 * FileChecks.entriesOfThread { items["d\(i % 7)/\(i)"] = .file([UInt8(truncatingIfNeeded: i), 1]) }
     let sample = try SampleFolder(items)
@@ -191,7 +191,7 @@ import Testing
     try? parent.removeDirectory(name)
   }
 
-  @Test func `a parent that becomes a link 100,000 times leads nowhere`() throws {
+  @Test func `a parent that becomes a link 100,000 times never leads a write outside`() throws {
     var items: [String: SampleFolder.Item] = ["a/b/l": .link("x"), "a/e": .file([]), "a/b/c/v": .folder]
     for i in 0..<12 {
       items["a/f\(i)"] = .file(pattern(50 + i))

@@ -18,7 +18,7 @@ import Testing
     Dictionary(uniqueKeysWithValues: found.map { ($0.chunk.rawValue, $0.mask) })
   }
 
-  @Test(arguments: 0..<6) func `after a crash all that was written counts, and nothing else`(seed: UInt64) throws {
+  @Test(arguments: 0..<6) func `after a crash every written leaf counts and no other`(seed: UInt64) throws {
     let sample = try SampleFolder.varied()
     var generator = SeededGenerator(seed)
     let pieces = sample.pieces.shuffled(using: &generator)
@@ -55,7 +55,7 @@ import Testing
     #expect(SampleFolder.items(below: temporary("out")) == sample.items)
   }
 
-  @Test func `files that are missing, short, longer or wrong have no right leaf there`() throws {
+  @Test func `a resume finds no leaf where a file is missing, too short or wrong`() throws {
     let sample = try SampleFolder([
       "gone": .file(pattern(100)), "long": .file(pattern(300, seed: 2)), "right": .file(pattern(200, seed: 3)),
       "short": .file(pattern(40_000, seed: 4)), "wrong": .file(pattern(500, seed: 5)),
@@ -80,7 +80,7 @@ import Testing
     #expect(SampleFolder.items(below: temporary("out")) == sample.items)
   }
 
-  @Test func `a crash while the output got its name is made good`() throws {
+  @Test func `a resume completes an output that got its name during a crash`() throws {
     let sample = try SampleFolder.varied()
     do {
       let part = try FolderPart(inFolder: temporary.path, layout: sample.layout)
@@ -120,7 +120,7 @@ import Testing
     #expect(SampleFolder.items(below: temporary("out")) == sample.items)
   }
 
-  @Test func `files that are removed again are not synced, nor are their folders`() throws {
+  @Test func `neither removed files nor their folders are synced`() throws {
     let sample = try SampleFolder.varied()
     var wanted = EntrySet(entryCount: sample.listing.count)
     wanted.insert(sample.entry("run.sh"))

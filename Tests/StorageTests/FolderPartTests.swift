@@ -18,7 +18,7 @@ import Testing
   private func name(_ sample: SampleFolder) -> String { FolderPart.name(of: sample.layout.folderID) }
 
   @Test(arguments: [true, false])
-  func `pieces in any order from several threads become the folder`(syncs: Bool) throws {
+  func `pieces that several threads write in any order become the folder`(syncs: Bool) throws {
     let sample = try SampleFolder.varied()
     let part = try make(sample, syncs: syncs)
     #expect(!part.isResumed && temporary.names == [name(sample)] && temporary.mode(name(sample)) == 0o700)
@@ -46,7 +46,7 @@ import Testing
     #expect(temporary.mode("out/run.sh") == 0o777 & ~mask && temporary.mode("out/none") == 0o666 & ~mask)
   }
 
-  @Test func `bytes that were written are read back, and a hole is an error`() throws {
+  @Test func `written bytes are read back, and reading a hole is an error`() throws {
     let sample = try SampleFolder.varied()
     let part = try make(sample)
     var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  @Test func `a folder without contents, and one without entries, are folders too`() throws {
+  @Test func `a folder without contents and a folder without entries are placed too`() throws {
     for items in [["a/none": .file([]), "b": .folder, "c": .link("b")], [String: SampleFolder.Item]()] {
       let sample = try SampleFolder(items)
       let part = try make(sample)
@@ -76,7 +76,7 @@ import Testing
     #expect(temporary.names == ["out0", "out3"])
   }
 
-  @Test func `an output that is there is never replaced, and the part stays`() throws {
+  @Test func `an existing output is never replaced, and the part stays`() throws {
     let sample = try SampleFolder(["a/b": .file([1, 2])])
     let part = try make(sample)
     try part.write([1, 2], at: 0)
@@ -100,7 +100,7 @@ import Testing
     #expect(SampleFolder.items(below: temporary("free")) == sample.items)
   }
 
-  @Test func `only what is wanted is in the output, also if an earlier download made more`() throws {
+  @Test func `the output has the wanted files only, even if an earlier download fetched more`() throws {
     let sample = try SampleFolder.varied()
     do {
       let part = try make(sample)
@@ -130,7 +130,7 @@ import Testing
     #expect(!temporary.exists("out/b"))
   }
 
-  @Test func `a part that lacks a file, or has something more, gets no name`() throws {
+  @Test func `a part with a missing or extra file does not get its final name`() throws {
     let sample = try SampleFolder(["a/x": .file([1]), "b": .file([2])])
     let part = try make(sample)
     try part.write([1], at: 0)
@@ -147,7 +147,7 @@ import Testing
     #expect(!temporary.exists("out"))
   }
 
-  @Test func `a second get of the folder is refused until the first has gone`() throws {
+  @Test func `a second get of the folder is refused until the first one ends`() throws {
     let sample = try SampleFolder.varied()
     var first: FolderPart? = try make(sample)
     #expect(throws: PartFileError.running(path: temporary(name(sample)))) { try make(sample) }
@@ -157,7 +157,7 @@ import Testing
     #expect(try make(sample).isResumed)
   }
 
-  @Test func `listing and journal are kept until the end`() throws {
+  @Test func `the listing and the journal stay until the end`() throws {
     let sample = try SampleFolder(["a": .file([1])])
     let kept = { self.temporary.read(self.name(sample) + "/" + $0) }
     do { try make(sample).openJournal().append([1, 2]) }
@@ -178,7 +178,7 @@ import Testing
     #expect(temporary.names == ["out"])
   }
 
-  @Test func `kept, it stays; discarded, it is gone; left over, it is removed`() throws {
+  @Test func `a part stays if kept, and goes if discarded or left over`() throws {
     let sample = try SampleFolder.varied()
     do { try make(sample).write(sample.pieces[0]) }
     #expect(temporary.names == [name(sample)])
@@ -203,7 +203,7 @@ import Testing
     #expect(temporary.names == ["out"])
   }
 
-  @Test func `a name that the file system has no room for is refused at once`() throws {
+  @Test func `a name that is too long for the file system is refused at once`() throws {
     let long = String(repeating: "n", count: 200)
     let sample = try SampleFolder(["a/\(long)/b": .file([1])])
     let part = try make(sample)
@@ -217,7 +217,7 @@ import Testing
     #expect(errno.code == ENAMETOOLONG && errno.subject.hasSuffix("a/\(long)/b"))
   }
 
-  @Test func `a finished folder is read as long as no file changes`() throws {
+  @Test func `a finished folder can be read until one of its files changes`() throws {
     let sample = try SampleFolder.varied()
     let part = try make(sample)
     for piece in sample.pieces { try part.write(piece) }
@@ -249,7 +249,7 @@ import Testing
   // MARK: Full disks
 
   @Test(.enabled(if: Environment.userID == 0, "only root can mount a small file system"))
-  func `a full disk is told before anything is downloaded or when it is full, and nothing is lost`() throws {
+  func `a full disk is reported before the download or when it fills, and nothing is lost`() throws {
     mkdir(temporary("small"), 0o700)
     try #require(mount("tmpfs", temporary("small"), "tmpfs", 0, "size=1m") == 0)
     defer { umount2(temporary("small"), 2) }

@@ -11,7 +11,7 @@ import TestSupport
 
   private func scan() throws -> FolderScan { try FolderScan(try ServedFolder(temporary.path)) }
 
-  @Test func `every regular file below the folder is found, in a fixed order`() throws {
+  @Test func `a scan finds every regular file below the folder in a fixed order`() throws {
     temporary.write("b", pattern(3))
     temporary.write("a/z", pattern(2))
     temporary.write("a/y/x", pattern(1))
@@ -24,7 +24,7 @@ import TestSupport
     #expect(try scan().skipped.isEmpty)
   }
 
-  @Test func `hidden files and folders, links and what is no file are not served and not mentioned`() throws {
+  @Test func `hidden files and folders, links and special files are neither served nor reported`() throws {
     temporary.write("served", pattern(1))
     temporary.write(".hidden", pattern(1))
     temporary.write(".0123456789abcdef.p2p-part", pattern(1))
@@ -37,7 +37,7 @@ import TestSupport
     #expect(scan.skipped.isEmpty)
   }
 
-  @Test func `with names of its own a folder serves these alone, also a hidden one, and mentions no other`() throws {
+  @Test func `if names are given, a scan serves them alone, also hidden ones, and reports no other`() throws {
     temporary.write("named", pattern(1))
     temporary.write(".named", pattern(2))
     temporary.write("other", pattern(3))
@@ -52,7 +52,7 @@ import TestSupport
     #expect(scan.skipped.isEmpty && scan.leftOut.isEmpty)
   }
 
-  @Test func `a name that is not UTF-8 is reported and does not stop the rest`() throws {
+  @Test func `a name that is not UTF-8 is reported and does not stop the scan`() throws {
     temporary.write("good", pattern(1))
     var odd = temporary("").utf8.map { CChar(bitPattern: $0) } + [CChar(bitPattern: 0xFF), 0]
     close(open(&odd, O_CREAT | O_WRONLY, 0o600))
@@ -61,7 +61,7 @@ import TestSupport
     #expect(scan.skipped == [SkippedFile(path: "\u{FFFD}", reason: .nameNotUTF8)])
   }
 
-  @Test func `a file longer than a file can be is reported`() throws {
+  @Test func `a file of more than 4 TiB is reported`() throws {
     temporary.write("fits", [])
     temporary.write("long", [])
     truncate(temporary("fits"), 1 << 42)
@@ -72,7 +72,7 @@ import TestSupport
   }
 
   @Test(.enabled(if: Environment.userID != 0, "root may read everything"))
-  func `a folder that cannot be read is reported and does not stop the rest`() throws {
+  func `a folder that cannot be read is reported and does not stop the scan`() throws {
     temporary.write("closed/file", pattern(1))
     temporary.write("open/file", pattern(1))
     chmod(temporary("closed"), 0)
@@ -82,7 +82,7 @@ import TestSupport
     #expect(scan.skipped.map(\.path) == ["closed"])
   }
 
-  @Test func `a path too long for the kernel is reported and does not stop the rest`() throws {
+  @Test func `a path that is too long for the kernel is reported and does not stop the scan`() throws {
     temporary.write("file", pattern(1))
     // Seventeen names of 250 bytes, made one by one, are longer than a path may be.
     let name = String(repeating: "n", count: 250)
@@ -105,7 +105,7 @@ import TestSupport
     }
   }
 
-  @Test func `a folder that is missing or is a file is an error`() throws {
+  @Test func `scanning a missing folder or a file is an error`() throws {
     temporary.write("file", pattern(1))
     #expect(throws: Errno.self) { try ServedFolder(temporary("none")) }
     #expect(throws: Errno.self) { try ServedFolder(temporary("file")) }

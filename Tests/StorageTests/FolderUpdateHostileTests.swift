@@ -61,7 +61,7 @@ import Testing
     }
   }
 
-  @Test func `an update that is dropped while it fetches goes on later`() throws {
+  @Test func `an update that is dropped while it fetches is continued by the next one`() throws {
     let (old, sample) = try versions()
     var bench = UpdateBench(old)
     bench.options.deletes = true
@@ -98,7 +98,7 @@ import Testing
     }
   }
 
-  @Test func `a parent that becomes a link leads nowhere`() throws {
+  @Test func `a parent that becomes a link never leads an update outside`() throws {
     let victims: [String: SampleFolder.Item] = [
       "b/x": .file([1]), "b/old": .file([2]), "x": .file([1]), "old": .file([2]), "b/y/z": .file([3]),
     ]

@@ -24,7 +24,7 @@ import Testing
     #expect(bench.items == items)
   }
 
-  @Test func `a renamed file is copied, and so are two files that change places`() throws {
+  @Test func `a renamed file is copied, and so are two files that swap names`() throws {
     let (big, small, other) = (pattern(2 << 20 + 5, seed: 1), pattern(3_000, seed: 2), pattern(3_000, seed: 3))
     let bench = UpdateBench(["old/big": .file(big), "x": .file(small), "y": .file(other)])
     let sample = try SampleFolder(["new/large": .file(big), "x": .file(other), "y": .file(small)])
@@ -42,7 +42,7 @@ import Testing
     #expect(bench.items == ["a": .file([1, 2, 3]), "b": .file([1, 2, 3, 0])])
   }
 
-  @Test func `chunks of a large file that are right in the old file are not fetched`() throws {
+  @Test func `chunks of a large file that match the old file are not fetched`() throws {
     var bytes = pattern(5 << 20, seed: 4)
     let bench = UpdateBench(["large": .file(bytes)])
     bytes[2 << 20] ^= 1
@@ -56,7 +56,7 @@ import Testing
     #expect(bench.items == shorter.items)
   }
 
-  @Test func `a file in another folder that the user names is copied`() throws {
+  @Test func `a file in another folder named by the user is copied`() throws {
     var bench = UpdateBench(["a": .file([1])])
     let bytes = pattern(70_000, seed: 6)
     bench.temporary.write("store/deep/x", bytes)
@@ -68,7 +68,7 @@ import Testing
     #expect(bench.temporary.read("store/deep/x") == bytes)
   }
 
-  @Test func `a copy whose source changes after it was hashed does not count`() throws {
+  @Test func `a copy does not count if its source changed after it was hashed`() throws {
     let bytes = pattern(3_000, seed: 7)
     let bench = UpdateBench(["a": .file(bytes)])
     let sample = try SampleFolder(["b": .file(bytes)])
@@ -83,13 +83,13 @@ import Testing
     try part.discard()
   }
 
-  @Test func `what the version does not have stays where it is`() throws {
+  @Test func `unlisted files stay in place`() throws {
     let bench = UpdateBench(["a/x": .file([1]), "a/own": .file([2]), "mine/y": .file([3]), ".z": .file([4])])
     try bench.update(SampleFolder(["a/x": .file([9])]))
     #expect(bench.items == ["a/x": .file([9]), "a/own": .file([2]), "mine/y": .file([3]), ".z": .file([4])])
   }
 
-  @Test func `only the wanted part changes, and a later update completes the folder`() throws {
+  @Test func `only the wanted files change, and a later update completes the folder`() throws {
     var bench = UpdateBench(["a/x": .file([1]), "b/y": .file([2])])
     let sample = try SampleFolder(["a/x": .file([8]), "b/y": .file([9]), "b/z": .file([7])])
     bench.options.filter = FolderFilter([.init(including: PathPattern("b")!), .init(excluding: PathPattern("z")!)])
@@ -100,7 +100,7 @@ import Testing
     #expect(bench.items == sample.items)
   }
 
-  @Test func `a new output gets files of other folders`() throws {
+  @Test func `a new output copies files of other folders`() throws {
     var bench = UpdateBench(["store/x": .file(pattern(40_000)), "store/y": .file([1, 2])])
     bench.options.reusedFolders = [bench.out("store")]
     let sample = try SampleFolder(["a/b": .file(pattern(40_000)), "c": .file([1, 2]), "d": .file([3])])
@@ -114,7 +114,7 @@ import Testing
     #expect(SampleFolder.items(below: bench.out("new")) == sample.items)
   }
 
-  @Test func `right chunks of the file at the same path in another folder are not fetched`() throws {
+  @Test func `matching chunks of the file at the same path in another folder are not fetched`() throws {
     let old = pattern(3 << 20, seed: 4)
     var new = old
     new[5] ^= 1
@@ -137,7 +137,7 @@ import Testing
 
   // MARK: Modes
 
-  @Test func `a file gets its executable bit without being copied`() throws {
+  @Test func `a file gets its executable bit without a copy`() throws {
     let bench = UpdateBench(["a": .file([1]), "b": .file([2], isExecutable: true)])
     chmod(bench.out("a"), 0o640)
     let inode = try Directory(bench.output).status(of: "a").identity
@@ -148,7 +148,7 @@ import Testing
     #expect(try Directory(bench.output).status(of: "a").identity == inode)
   }
 
-  @Test func `a file that has another name keeps its mode there`() throws {
+  @Test func `a file with a second hard link keeps its mode there`() throws {
     let bench = UpdateBench(["a": .file([1])])
     bench.temporary.write("kept", [])
     unlink(bench.temporary("kept"))
@@ -167,7 +167,7 @@ import Testing
 
   // MARK: Other kinds
 
-  @Test func `files, folders and links take each other's place`() throws {
+  @Test func `files, folders and links replace one another`() throws {
     let bench = UpdateBench([
       "file-folder": .file([1]), "link-folder": .link("hollow"), "file-link": .file([2]), "link-file": .link("x"),
       "hollow-file/deep/er": .folder, "hollow-link": .folder, "file-hollow": .file([3]), "x": .file([4]),
@@ -180,7 +180,7 @@ import Testing
     #expect(bench.items == sample.items)
   }
 
-  @Test func `a folder with unlisted files is not replaced unless they are deleted anyway`() throws {
+  @Test func `a folder with unlisted files is replaced only if unlisted files are deleted`() throws {
     for kind in [SampleFolder.Item.file([1]), .link("k")] {
       var bench = UpdateBench(["a/b/own": .file([2]), "k": .file([3])])
       let sample = try SampleFolder(["a": kind, "k": .file([3])])
@@ -198,7 +198,7 @@ import Testing
     }
   }
 
-  @Test func `a pipe in the way ends the update before anything is changed`() throws {
+  @Test func `a FIFO in the place of a file ends the update before any change`() throws {
     let bench = UpdateBench(["b": .file([1])])
     mkfifo(bench.out("a"), 0o600)
     #expect(throws: FolderUpdateFault.notAFile(path: bench.out("a")).error) {
@@ -209,7 +209,7 @@ import Testing
 
   // MARK: Other programs
 
-  @Test func `a file that changes while the update runs is not replaced`() throws {
+  @Test func `a file that changes during the update is not replaced`() throws {
     let bench = UpdateBench(["a": .file([1]), "b": .file([2])])
     let sample = try SampleFolder(["a": .file([8]), "b": .file([9])])
     let update = try bench.begin(sample)
@@ -222,7 +222,7 @@ import Testing
     #expect(bench.items == sample.items)
   }
 
-  @Test func `a file that comes while the update runs is not replaced`() throws {
+  @Test func `a file that appears during the update is not replaced`() throws {
     let bench = UpdateBench()
     let sample = try SampleFolder(["a/b": .file([8])])
     let update = try bench.begin(sample)
@@ -242,7 +242,7 @@ import Testing
     #expect(bench.items == ["a": .file([3])])
   }
 
-  @Test func `kept files can be read as long as they do not change`() throws {
+  @Test func `kept files can be read until they change`() throws {
     let bytes = pattern(50_000, seed: 9)
     let bench = UpdateBench(["a": .file(bytes)])
     let sample = try SampleFolder(["a": .file(bytes), "b": .file([1])])
@@ -261,7 +261,7 @@ import Testing
     update.release()
   }
 
-  @Test func `bytes can be read before and after the files have their places`() throws {
+  @Test func `bytes can be read before and after their files are in place`() throws {
     let bench = UpdateBench(["a": .file([1])])
     let bytes = pattern(50_000, seed: 8)
     let sample = try SampleFolder(["a": .file([1]), "b": .file(bytes)])

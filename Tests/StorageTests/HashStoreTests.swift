@@ -53,7 +53,7 @@ extension Events {
     temporary.write("empty", [])
   }
 
-  @Test func `a database of version 1 is taken over, and nothing is hashed`() throws {
+  @Test func `a database of version 1 is upgraded, and no file is hashed again`() throws {
     let fileIDs = try remembering.serve().catalogue.entries.map(\.fileID)
     try remembering.edit(
       """
@@ -78,14 +78,14 @@ extension Events {
     }
   }
 
-  @Test func `a file whose mode changed while nothing served it is not hashed again`() throws {
+  @Test func `a file whose mode changed between two runs is not hashed again`() throws {
     _ = try remembering.serve()
     chmod(temporary("a"), 0o755)
     let second = try remembering.serve()
     #expect(second.events.hashedBytes == 0 && second.events.added == ["a", "b/c", "empty"])
   }
 
-  @Test func `a second time nothing is hashed, and the same is served`() throws {
+  @Test func `the second run hashes no file and serves the same files`() throws {
     let first = try remembering.serve()
     #expect(first.events.hashedBytes == 3_070_000)
     let second = try remembering.serve()
@@ -102,7 +102,7 @@ extension Events {
     }
   }
 
-  @Test func `only what changed is hashed again`() throws {
+  @Test func `only changed files are hashed again`() throws {
     _ = try remembering.serve()
     temporary.write("b/c", pattern(70_000, seed: 3))
     temporary.write("new", pattern(5))
@@ -124,7 +124,7 @@ extension Events {
     #expect(second.events.hashedBytes == 3_000_000)
   }
 
-  @Test func `a file of many batches is remembered too, and forgotten wholly`() throws {
+  @Test func `a file of many batches is stored too, and removed completely`() throws {
     // A hole, which takes no disk space.
     truncate(temporary("a"), 200 << 20)
     let first = try remembering.serve()
@@ -138,7 +138,7 @@ extension Events {
     #expect(try database.integer("SELECT count(*) FROM page") == 0, "a file of one chunk has none")
   }
 
-  @Test func `a file of one leaf has one row, and a file that keeps its bytes keeps its hashes`() throws {
+  @Test func `a file of one leaf has one row, and an unchanged file keeps its hashes`() throws {
     let small = Remembering()
     for i in 0..<600 { small.temporary.write("\(i)", pattern(1 + i, seed: UInt64(i))) }
     let first = try small.serve().catalogue
@@ -164,7 +164,7 @@ extension Events {
       "UPDATE page SET hashes = zeroblob(95) WHERE length(hashes) = 96",
       "UPDATE page SET uncles = zeroblob(32) WHERE length(hashes) = 96",
     ] as [SQLText])
-  func `chunk hashes that do not lead to the root are not believed`(sql: SQLText) throws {
+  func `stored chunk hashes that do not lead to the root are rejected`(sql: SQLText) throws {
     let fileIDs = try remembering.serve().catalogue.entries.map(\.fileID)
     try remembering.edit(sql.text)
     let second = try remembering.serve()
@@ -174,7 +174,7 @@ extension Events {
   }
 
   @Test(arguments: ["UPDATE leaves SET hashes = zeroblob(length(hashes))", "DELETE FROM leaves"] as [SQLText])
-  func `leaf hashes that are not the chunk's are an error, and the file is hashed anew`(sql: SQLText) throws {
+  func `stored leaf hashes that do not match their chunk are an error, and the file is rehashed`(sql: SQLText) throws {
     let first = try remembering.serve().catalogue
     try remembering.edit(sql.text)
     let entry = try #require(first.entries.first)
@@ -196,7 +196,7 @@ extension Events {
       ("UPDATE sqlite_sequence SET seq = 9223372036854775807", "impossible number"),
       ("UPDATE sqlite_sequence SET seq = 2199023255550", "impossible number"),
     ] as [(SQLText, String)])
-  func `a database that is not ours is set aside with a warning`(sql: SQLText, why: String) throws {
+  func `a database of another program or version is set aside with a warning`(sql: SQLText, why: String) throws {
     _ = try remembering.serve()
     try remembering.edit(sql.text)
     let second = try remembering.serve()
@@ -207,7 +207,7 @@ extension Events {
     #expect(third.catalogue.warning == nil && third.events.hashedBytes == 0)
   }
 
-  @Test func `the largest numbers that are possible are used`() throws {
+  @Test func `the largest valid numbers are used`() throws {
     _ = try remembering.serve()
     try remembering.edit(
       """
@@ -227,7 +227,7 @@ extension Events {
       "UPDATE sqlite_sequence SET seq = 9223372036854775806",
       "UPDATE sqlite_sequence SET seq = 2199023255550",
     ] as [SQLText])
-  func `a number that becomes impossible while the database is used is an error, and the next start hashes anew`(
+  func `an invalid number in an open database is an error, and the next start hashes all files`(
     sql: SQLText
   ) throws {
     var first: (catalogue: Catalogue, events: Events)? = try remembering.serve()
@@ -244,7 +244,7 @@ extension Events {
     #expect(second.events.added == ["a", "b/c", "empty"] && second.events.hashedBytes == 3_070_000)
   }
 
-  @Test(arguments: [0, 100, 20_000]) func `a database that is damaged is set aside`(offset: Int) throws {
+  @Test(arguments: [0, 100, 20_000]) func `a damaged database is set aside`(offset: Int) throws {
     _ = try remembering.serve()
     let file = try File(try remembering.database, .readWrite)
     let size = Int(try file.status().size)
@@ -255,7 +255,7 @@ extension Events {
     #expect(second.events.added == ["a", "b/c", "empty"])
   }
 
-  @Test func `one that is in use is not set aside`() throws {
+  @Test func `a database in use is not set aside`() throws {
     let first = try remembering.serve()
     try remembering.edit("PRAGMA user_version = 9")
     let error = #expect(throws: HashStoreError.self) { try remembering.serve() }
@@ -263,7 +263,7 @@ extension Events {
     withExtendedLifetime(first) {}
   }
 
-  @Test func `two serve one folder at a time, and neither breaks the other's hashes`() throws {
+  @Test func `two processes can serve one folder without breaking each other's hashes`() throws {
     let first = try remembering.serve()
     let second = try remembering.serve()
     #expect(second.events.hashedBytes == 0)
@@ -275,7 +275,7 @@ extension Events {
     }
   }
 
-  @Test func `of two that hash one file the later takes what the earlier wrote`() throws {
+  @Test func `if two processes hash one file, the later one uses the hashes of the earlier one`() throws {
     let served = try ServedFolder(temporary.path)
     let stores = try (0..<2).map { _ in try HashStore(of: served, in: remembering.state.path) }
     let status = try served.status("a")
@@ -288,7 +288,7 @@ extension Events {
     #expect(numbers[0] == numbers[1])
   }
 
-  @Test func `what a killed process had begun is cleaned up by the next that is alone`() throws {
+  @Test func `the next process that runs alone cleans up after a killed one`() throws {
     let served = try ServedFolder(temporary.path)
     var store: HashStore? = try HashStore(of: served, in: remembering.state.path)
     let number = try store!.reserve("x")
@@ -305,7 +305,7 @@ extension Events {
     #expect(try second.finish([hash]) == [nil])
   }
 
-  @Test func `a folder is known by its real path, and nobody else may read its hashes`() throws {
+  @Test func `a folder is stored under its real path, and its hashes are readable by the owner alone`() throws {
     _ = try remembering.serve()
     let link = TemporaryFolder()
     symlink(temporary.path, link("link"))
@@ -317,7 +317,7 @@ extension Events {
     for name in remembering.state.names { #expect(remembering.state.mode(name) == 0o600, "\(name)") }
   }
 
-  @Test func `a state folder that is missing is an error that names it`() throws {
+  @Test func `a missing state folder is an error that names the folder`() throws {
     let error = #expect(throws: HashStoreError.self) {
       try HashStore(of: try ServedFolder(temporary.path), in: temporary("missing"))
     }

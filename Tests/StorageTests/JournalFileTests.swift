@@ -19,7 +19,7 @@ import TestSupport
     try PartFile(inFolder: temporary.path, fileID: try fileID, length: UInt64(bytes.count))
   }
 
-  @Test func `it is beside the part file, ours alone, and grows only at its end`() throws {
+  @Test func `a journal is beside its part file, private to its owner, and only appended to`() throws {
     let part = try make()
     let journal = try part.openJournal()
     #expect(try name == ".\(fileID.hex.prefix(16)).p2p-journal" && journal.path == temporary(try name))
@@ -35,7 +35,7 @@ import TestSupport
     #expect(JournalFile.peek(inFolder: temporary.path, fileID: try fileID) == [1, 2, 9])
   }
 
-  @Test func `it stays with a part file, and goes when the output has its name or nothing is kept`() throws {
+  @Test func `a journal stays with its part file, and goes when the output has its name or is discarded`() throws {
     try make().openJournal().append([1, 2])
     let second = try make()
     #expect(try second.openJournal().bytes() == [1, 2])
@@ -49,7 +49,7 @@ import TestSupport
     #expect(temporary.names == ["out"])
   }
 
-  @Test func `what this program did not make is neither read nor written`() throws {
+  @Test func `a journal that p2pnode did not make is neither read nor written`() throws {
     temporary.write("victim", [1])
     let part = try make()
     func expectForeign(_ what: String) throws {
@@ -67,7 +67,7 @@ import TestSupport
     #expect(temporary.read("victim") == [1])
   }
 
-  @Test func `leaves of an unfinished chunk count one by one where their hashes are known`() throws {
+  @Test func `leaves of an unfinished chunk count one by one if their hashes are known`() throws {
     let part = try make()
     let layout = try file.layout
     for leaf in [0, 2, 63] {
@@ -84,7 +84,7 @@ import TestSupport
     #expect(try part.verifiedLeaves(of: [ChunkOnDisk(ChunkIndex(1), hash: hash, claimed: 1)], in: layout).isEmpty)
   }
 
-  @Test func `many threads find the same as one, in order`() throws {
+  @Test func `many threads verify the same leaves as one thread, in order`() throws {
     let part = try make()
     let file = try file
     for start in stride(from: 0, to: bytes.count, by: 65_536) {
@@ -108,7 +108,7 @@ import TestSupport
     }
   }
 
-  @Test func `the wanted file is known by its bytes, and what was left beside it is removed`() throws {
+  @Test func `an output that has the wanted bytes is found, and its leftovers are removed`() throws {
     try make().openJournal().append([1])
     #expect(try content(of: "out") == .nothing)
     temporary.write("out", bytes)

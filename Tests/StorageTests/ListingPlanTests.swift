@@ -10,7 +10,7 @@ import Testing
     plan.takeDue(at: seconds * second) { busy }
   }
 
-  @Test func `a change is about the folders above it that have IDs`() {
+  @Test func `a change marks those folders above it that have IDs`() {
     for (folders, expected) in [
       (ServingRules.Folders.none, []), (.top, ["", "a"]), (.all, ["", "a", "a/b"]),
     ] {
@@ -21,7 +21,7 @@ import Testing
     }
   }
 
-  @Test func `a folder is listed every ten seconds at most, and a twentieth of the time`() {
+  @Test func `a folder is listed at most every 10 s and for at most a twentieth of the time`() {
     var plan = ListingPlan(ServingRules())
     for (took, wait) in [(0, 10), (2, 38)] as [(Int64, Int64)] {
       plan = ListingPlan(ServingRules())
@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  @Test func `a busy folder waits, and the others do not`() {
+  @Test func `a busy folder waits, and other folders do not`() {
     var plan = ListingPlan(ServingRules())
     plan.mark(above: "a/b")
     plan.mark(above: "c/d")
@@ -44,7 +44,7 @@ import Testing
     #expect(due(&plan, at: 0) == ["a"])
   }
 
-  @Test func `a listing that found a change is made a second later`() {
+  @Test func `a listing that met a change is made again a second later`() {
     var plan = ListingPlan(ServingRules())
     plan.mark(folder: "a")
     #expect(due(&plan, at: 0) == ["a"])
@@ -53,7 +53,7 @@ import Testing
     #expect(due(&plan, at: 1) == ["a"])
   }
 
-  @Test func `a file that changes each second is restless after a minute, and rests after ten seconds`() {
+  @Test func `a file that changes each second is restless after a minute, and rested after 10 s`() {
     var files = RestlessFiles()
     let reports = (0...61).map { files.changed("log", at: $0 * second) }
     #expect(reports.filter { $0 }.count == 1 && reports[60], "it is reported once")
@@ -65,7 +65,7 @@ import Testing
     #expect(files.paths.isEmpty && files.deadline == .max)
   }
 
-  @Test func `a file that is replaced every twenty seconds is not restless`() {
+  @Test func `a file that is replaced every 20 s is not restless`() {
     var files = RestlessFiles()
     let reports = stride(from: Int64(0), to: 600, by: 20).map { files.changed("file", at: $0 * second) }
     #expect(!reports.contains(true))

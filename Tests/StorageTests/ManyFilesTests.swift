@@ -35,7 +35,7 @@ import Testing
       folder: try ServedFolder(temporary.path), stateFolder: state.path, now: later(10), bucketOf: { _ in 0 })
   }
 
-  @Test func `very many files are hashed in batches, and a second start hashes those that changed`() throws {
+  @Test func `very many files are hashed in batches, and the second start hashes the changed ones`() throws {
     for i in 0..<count { temporary.write("f\(i % 7)/\(i)", [UInt8(i & 255), UInt8(i >> 8)]) }
     let first = try catalogue()
     let progress = try serve(first)
@@ -55,7 +55,7 @@ import Testing
     }
   }
 
-  @Test func `files of the queue come out as they went in`() throws {
+  @Test func `the queue returns its files as they were added`() throws {
     temporary.write("f", [1])
     let status = try ServedFolder(temporary.path).status("f")
     var queue = ScannedQueue()

@@ -31,7 +31,7 @@ import TestSupport
     return told
   }
 
-  @Test func `pieces leave in the file's order whatever order they come in`() throws {
+  @Test func `pieces leave in the file's order, whatever order they arrive in`() throws {
     let stream = try make()
     for leaves in [4..<8, 12..<21, 0..<4, 8..<12] { try put(leaves, into: stream) }
     #expect(try writeAll(stream) == [4_096, 8_192, 12_288, 16_384, 20_480])
@@ -39,14 +39,14 @@ import TestSupport
     #expect(temporary.read("out") == bytes)
   }
 
-  @Test func `what is not in order yet is not written`() throws {
+  @Test func `a piece is not written before the pieces in front of it`() throws {
     let stream = try make()
     for leaves in [0..<4, 5..<9] { try put(leaves, into: stream) }
     #expect(try writeAll(stream) == [4_096])
     #expect(temporary.read("out") == Array(bytes[..<4_096]))
   }
 
-  @Test func `leaves that come twice in pieces of other sizes leave once`() throws {
+  @Test func `leaves that arrive twice, in pieces of other sizes, leave once`() throws {
     let stream = try make()
     for leaves in [0..<3, 3..<5, 3..<7, 9..<13, 7..<11, 0..<4, 13..<21] { try put(leaves, into: stream) }
     _ = try writeAll(stream)
@@ -54,7 +54,7 @@ import TestSupport
     #expect(temporary.read("out") == bytes)
   }
 
-  @Test func `a part leaves without the rest, and its reader has all below the next leaf of it`() throws {
+  @Test func `only wanted leaves leave, and progress includes the unwanted bytes after each`() throws {
     var wanted = WantedLeaves.none
     for (chunk, mask) in [(1, 0b1111), (3, 0b0010), (5, 0b1)] as [(UInt32, UInt64)] {
       wanted.insert(mask, of: ChunkIndex(chunk))
@@ -70,7 +70,7 @@ import TestSupport
     #expect(temporary.read("out") == Array(bytes[4_096..<8_192] + bytes[13_312..<14_336] + bytes[20_480...]))
   }
 
-  @Test func `the writer, a later put and the end all report a failure`() throws {
+  @Test func `a failure is reported by the writer, by a later put and at the end`() throws {
     let stream = OrderedStream(
       .file(OpenFile(try File(temporary("in"), [.createExclusive]))), layout)  // open for reading only
     try put(0..<1, into: stream)

@@ -10,7 +10,7 @@ import TestSupport
 @Suite struct PartFilePlaceTests {
   let fileID = FileID(kind: .file, length: 3 << 20, root: Digest(Array(repeating: 1, count: 32))!)
 
-  @Test func `a folder is in the way even of what may replace files`() throws {
+  @Test func `a folder is never replaced by a file, even by force`() throws {
     let folder = TemporaryFolder()
     try Directory.make(folder("data"), mode: 0o755)
     folder.write("old", [1])
@@ -24,7 +24,7 @@ import TestSupport
     #expect(throws: PartFileError.self) { try part.checkPlace(String(repeating: "x", count: 300), force: true) }
   }
 
-  @Test func `a resume that is no longer wanted ends`() throws {
+  @Test func `verifying a part file ends soon after a stop is requested`() throws {
     let folder = TemporaryFolder()
     let layout = ChunkLayout(fileLength: 3 << 20)!
     let part = try PartFile(inFolder: folder.path, fileID: fileID, length: 3 << 20)

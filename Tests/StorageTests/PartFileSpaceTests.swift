@@ -31,7 +31,7 @@ import Testing
     byteCount >= mebibytes << 20 && byteCount <= (mebibytes + 2) << 20
   }
 
-  @Test func `a long file takes the room of what was written and 64 MiB, wherever that was written`() throws {
+  @Test func `a long part file reserves the written bytes and 64 MiB more, wherever it is written`() throws {
     let part = try make()
     try #require(part.canReserve, "this file system reserves nothing")
     #expect(try part.file.status().size == PartFileSpaceTests.length)
@@ -46,7 +46,7 @@ import Testing
     #expect(isAbout(64 + 24 + 8 + 8, taken), "\(taken)")
   }
 
-  @Test func `a resumed file goes on 64 MiB ahead, and resuming takes no more room by itself`() throws {
+  @Test func `a resumed part file reserves 64 MiB ahead, and resuming alone reserves no more`() throws {
     do { try write(0..<16, to: try make()) }
     for _ in 0..<3 {
       let part = try make()
@@ -60,7 +60,7 @@ import Testing
     #expect(isAbout(24 + 64, taken), "\(taken)")
   }
 
-  @Test func `a file shorter than that takes its own length`() throws {
+  @Test func `a part file of less than 64 MiB reserves its own length`() throws {
     let short = try PartFile(
       inFolder: temporary.path, fileID: FileID(kind: .file, length: 20 << 20, root: .zero), length: 20 << 20)
     try write(0..<20, to: short)
@@ -69,7 +69,7 @@ import Testing
     #expect(try short.file.status().size == 20 << 20)
   }
 
-  @Test func `a file that is longer than the disk is refused at once, and nothing is left of it`() throws {
+  @Test func `a file longer than the free disk is refused at once and leaves nothing behind`() throws {
     let probe = try File(temporary("probe"), [.readWrite, .createExclusive])
     let free = try #require(try probe.freeByteCount())
     let length = free + (64 << 20)
@@ -85,7 +85,7 @@ import Testing
   }
 
   @Test(.enabled(if: Environment.userID == 0, "only root can mount a small file system"))
-  func `what an earlier download left on the disk counts as room`() throws {
+  func `bytes of an earlier download on the disk count as room`() throws {
     mkdir(temporary("small"), 0o700)
     try #require(mount("tmpfs", temporary("small"), "tmpfs", 0, "size=4m") == 0)
     defer { umount2(temporary("small"), 2) }

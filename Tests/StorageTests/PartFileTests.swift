@@ -31,7 +31,7 @@ import TestSupport
     return try part.verifiedChunks(from: 0, hashes: file.chunkHashes, in: file.layout)
   }
 
-  @Test func `it is called after the fileID, is ours alone and has its length from the start`() throws {
+  @Test func `a part file is named after the fileID, private to its owner, and has its full length at once`() throws {
     let part = try make()
     let name = ".\(try fileID.hex.prefix(16)).p2p-part"
     #expect(temporary.names == [name] && part.path == temporary(name))
@@ -40,7 +40,7 @@ import TestSupport
     #expect(!part.isResumed)
   }
 
-  @Test func `finished, it has its name, an ordinary mode and its bytes, and the part is gone`() throws {
+  @Test func `a finished file has its name, an ordinary mode and its bytes, and its part file is gone`() throws {
     let part = try make()
     try write(0..<bytes.count, to: part)
     try part.place(as: "out\n1", force: false)
@@ -50,7 +50,7 @@ import TestSupport
     #expect(temporary.names == ["out\n1"])
   }
 
-  @Test func `pieces may be written by several threads`() throws {
+  @Test func `several threads may write pieces`() throws {
     let part = try make()
     let bytes = bytes
     func start(_ first: Int) -> Thread {
@@ -74,13 +74,13 @@ import TestSupport
     #expect(temporary.read("out") == bytes)
   }
 
-  @Test func `an empty file is finished like any other`() throws {
+  @Test func `an empty file is finished like any other file`() throws {
     let part = try PartFile(inFolder: temporary.path, fileID: try reference([]).file.fileID, length: 0)
     try part.place(as: "empty", force: false)
     #expect(temporary.read("empty") == [])
   }
 
-  @Test func `an output that is there already is not replaced, and the part stays as it was`() throws {
+  @Test func `an existing output is not replaced, and the part file stays as it was`() throws {
     let part = try make()
     try write(0..<bytes.count, to: part)
     temporary.write("out", [1, 2, 3])
@@ -95,7 +95,7 @@ import TestSupport
     #expect(temporary.read("out") == bytes)
   }
 
-  @Test func `what is no file is not replaced even by force`() throws {
+  @Test func `a folder, a device or a pipe is not replaced, even by force`() throws {
     let part = try make()
     mkdir(temporary("folder"), 0o755)
     mkfifo(temporary("pipe"), 0o644)
@@ -109,14 +109,14 @@ import TestSupport
     #expect(temporary.mode(PartFile.name(of: try fileID)) == 0o600)
   }
 
-  @Test func `a second get of the file in the folder is refused until the first has gone`() throws {
+  @Test func `a second get of the file in the folder is refused until the first one ends`() throws {
     var first: PartFile? = try make()
     #expect(throws: PartFileError.running(path: try #require(first).path)) { try make() }
     first = nil
     #expect(try make().isResumed)
   }
 
-  @Test func `after a finish the next get begins anew`() throws {
+  @Test func `after a finished get the next get begins anew`() throws {
     let first = try make()
     try write(0..<bytes.count, to: first)
     try first.place(as: "out", force: false)
@@ -126,7 +126,7 @@ import TestSupport
     #expect(temporary.read("out") == bytes)
   }
 
-  @Test func `a later get finds the whole chunks that the earlier one wrote, and only those`() throws {
+  @Test func `a later get finds all whole chunks of the earlier one, and no others`() throws {
     do {
       let part = try make()
       #expect(try verified(part) == [])
@@ -144,7 +144,7 @@ import TestSupport
     #expect(temporary.read("out") == bytes)
   }
 
-  @Test func `a part of a chunk run is verified with its own hashes`() throws {
+  @Test func `a part of the chunks is verified with their own hashes`() throws {
     let part = try make()
     try write(0..<bytes.count, to: part)
     let file = try reference(bytes).file
@@ -153,7 +153,7 @@ import TestSupport
     #expect(try part.verifiedChunks(from: 1, hashes: run, in: file.layout) == [])
   }
 
-  @Test func `bytes that were written are read back`() throws {
+  @Test func `written bytes are read back`() throws {
     let part = try make()
     try write(0..<bytes.count, to: part)
     var buffer = [UInt8](repeating: 0, count: 5000)
@@ -163,7 +163,7 @@ import TestSupport
     #expect(buffer == Array(bytes[(3 << 20)...]))
   }
 
-  @Test func `a part file of another length gets the right one`() throws {
+  @Test func `a part file of another length gets the right length`() throws {
     let name = PartFile.name(of: try fileID)
     temporary.write(name, bytes + [1, 2, 3], mode: 0o600)
     let part = try make()
@@ -172,7 +172,7 @@ import TestSupport
     #expect(try verified(part) == [0, 1, 2, 3])
   }
 
-  @Test func `what this program did not make is not written to`() throws {
+  @Test func `a download does not write to a part file that p2pnode did not make`() throws {
     let name = PartFile.name(of: try fileID)
     temporary.write("victim", [1])
     func expectForeign(_ what: String) {
@@ -191,7 +191,7 @@ import TestSupport
     #expect(temporary.read("victim") == [1])
   }
 
-  @Test func `a folder that is missing cannot hold an output`() throws {
+  @Test func `a missing folder cannot hold an output`() throws {
     let error = #expect(throws: PartFileError.self) {
       try PartFile(inFolder: temporary("none"), fileID: try fileID, length: 1)
     }
@@ -199,7 +199,7 @@ import TestSupport
   }
 
   @Test(.enabled(if: Environment.userID != 0, "root may write everywhere"))
-  func `a folder that is read-only cannot hold an output`() throws {
+  func `a read-only folder cannot hold an output`() throws {
     chmod(temporary.path, 0o500)
     defer { chmod(temporary.path, 0o700) }
     let error = #expect(throws: PartFileError.self) { try make() }
@@ -210,7 +210,7 @@ import TestSupport
     #expect(errno.code == EACCES)
   }
 
-  @Test func `kept, it stays; discarded, it is gone`() throws {
+  @Test func `a part file stays if kept, and goes if discarded`() throws {
     _ = try make()
     #expect(temporary.exists(PartFile.name(of: try fileID)))
     try make().discard()
@@ -218,7 +218,7 @@ import TestSupport
   }
 
   @Test(.enabled(if: Environment.userID == 0, "only root can mount a small file system"))
-  func `a full disk is said so before anything is downloaded, and leaves nothing behind`() throws {
+  func `a full disk is reported before anything is downloaded, and nothing is left behind`() throws {
     mkdir(temporary("small"), 0o700)
     try #require(mount("tmpfs", temporary("small"), "tmpfs", 0, "size=1m") == 0)
     defer { umount2(temporary("small"), 2) }

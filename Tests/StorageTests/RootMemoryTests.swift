@@ -28,7 +28,7 @@ import Testing
 
   private var later: Int64 { Clock.wallNanoseconds + RootMemory.ageMinNanoseconds + 1_000_000_000 }
 
-  @Test func `the root of an old file is known the next time, until the file changes`() throws {
+  @Test func `the root of an old file is remembered until the file changes`() throws {
     let status = try status()
     try memory().remember([RootMemory.File(path: path, status: status, content: content)], hashedFrom: later)
     #expect(try memory().content(path, status) == content)
@@ -52,7 +52,7 @@ import Testing
     #expect(RootMemory.isOld(status, at: changed + RootMemory.ageMinNanoseconds))
   }
 
-  @Test func `a damaged memory is made anew`() throws {
+  @Test func `a damaged memory is created again`() throws {
     let status = try status()
     try memory().remember([RootMemory.File(path: path, status: status, content: content)], hashedFrom: later)
     let state = try Directory(temporary("state"))
@@ -62,7 +62,7 @@ import Testing
     #expect(try memory().content(path, status) == content)
   }
 
-  @Test func `a second update reads no file whose times are known`() throws {
+  @Test func `a second update reads no file whose times are unchanged`() throws {
     var bench = UpdateBench(["a": .file(pattern(5_000)), "b": .file(pattern(3_000_000))])
     mkdir(bench.temporary("state"), 0o700)
     bench.options.stateFolder = bench.temporary("state")
@@ -90,7 +90,7 @@ import Testing
     #expect(known == hashed.map(\.content))
   }
 
-  @Test func `chunk hashes that do not lead to the root are not believed`() throws {
+  @Test func `remembered chunk hashes that do not lead to the root are rejected`() throws {
     let bytes = pattern(3_000_000)
     temporary.write("folder/a/b", bytes)
     let status = try status()

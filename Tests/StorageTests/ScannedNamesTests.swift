@@ -16,7 +16,7 @@ import Testing
       owner: .max - UInt32(number % 2), linkCount: UInt64(number % 5))
   }
 
-  @Test func `a name is as it was added`() {
+  @Test func `a scanned name is returned as it was added`() {
     let kinds: [FileKind] = [.regular, .directory, .symbolicLink, .other]
     let added = (0..<10_000).map { number in
       ScannedName(
@@ -29,7 +29,7 @@ import Testing
     #expect(names.status(at: 9_999) == added[9_999].status)
   }
 
-  @Test func `a path that is longer than a piece of memory has one for itself`() {
+  @Test func `a path that is longer than a block of memory gets a block of its own`() {
     var names = ScannedNames()
     let paths = ["a", String(repeating: "b/", count: 50_000) + "c", "d"]
     for path in paths {
@@ -40,7 +40,7 @@ import Testing
     #expect(names.isName(at: 0, before: FolderPath("a/b")) && !names.isName(at: 2, before: FolderPath("a.b")))
   }
 
-  @Test func `missing files are found by all that they hold`() throws {
+  @Test func `missing files are found by their content`() throws {
     let sample = try SampleFolder([
       "a": .file([1]), "b": .file([2]), "c": .file([1]), "d": .file([1, 2]), "e": .file([]), "f": .file([1]),
     ])
@@ -57,7 +57,7 @@ import Testing
     #expect(missing.isEmpty && missing.entries(of: listing.content(of: 0)).isEmpty)
   }
 
-  @Test func `of several equal files the first in the output is copied`() throws {
+  @Test func `if several files of the output are equal, the first one is copied`() throws {
     let bench = UpdateBench(["b": .file([1, 2]), "c": .file([1, 2]), "d": .file([1, 2]), "z": .file([3, 4])])
     let sample = try SampleFolder(["a": .file([1, 2]), "d": .file([1, 2]), "y": .file([3, 4]), "z": .file([1, 2])])
     let output = OpenFolder(try Directory(bench.output))

@@ -12,7 +12,7 @@ import TestSupport
     try SecretFile.read(temporary(name)) { secret in secret.withUnsafeBytes { Array($0) } }
   }
 
-  @Test func `what was made is read, mode 0600, and nothing else is left`() throws {
+  @Test func `a created secret is read back, has mode 0600, and leaves no other file`() throws {
     let secret = pattern(32)
     try SecretFile.create(temporary("key"), secret: secret.span.bytes)
     #expect(try read("key") == secret)
@@ -20,7 +20,7 @@ import TestSupport
     #expect(temporary.names == ["key"])
   }
 
-  @Test func `one that exists is never overwritten`() throws {
+  @Test func `an existing secret is never overwritten`() throws {
     try SecretFile.create(temporary("key"), secret: pattern(32).span.bytes)
     #expect(throws: SecretFileError.exists(path: temporary("key"))) {
       try SecretFile.create(temporary("key"), secret: pattern(32, seed: 2).span.bytes)
@@ -29,7 +29,7 @@ import TestSupport
     #expect(temporary.names == ["key"])
   }
 
-  @Test(arguments: [0, 31, 33, 64, 65]) func `another size is refused`(count: Int) throws {
+  @Test(arguments: [0, 31, 33, 64, 65]) func `a secret of another size is refused`(count: Int) throws {
     temporary.write("key", pattern(count), mode: 0o600)
     #expect(throws: SecretFileError.wrongSize(path: temporary("key"), byteCount: UInt64(count))) { try read("key") }
   }
@@ -42,7 +42,7 @@ import TestSupport
   }
 
   @Test(arguments: [0o640, 0o604, 0o620, 0o610, 0o666] as [UInt32])
-  func `a file that others may access is refused, with the remedy`(mode: UInt32) throws {
+  func `a secret that others may access is refused, and the error gives the remedy`(mode: UInt32) throws {
     temporary.write("key", pattern(32), mode: mode)
     if geteuid() == 0 { chown(temporary("key"), 9800, 9800) }
     let error = #expect(throws: SecretFileError.open(path: temporary("key"), mode: mode, isOfRoot: false)) {
@@ -52,7 +52,7 @@ import TestSupport
   }
 
   @Test(.enabled(if: geteuid() == 0, "only root makes files of root"), arguments: [0o400, 0o440, 0o640] as [UInt32])
-  func `a file of root may be readable by its group, as a Secret of Kubernetes is`(mode: UInt32) throws {
+  func `a secret that root owns may be readable by its group, as a Secret of Kubernetes is`(mode: UInt32) throws {
     temporary.write("key", pattern(32), mode: mode)
     chown(temporary("key"), 0, 9800)
     #expect(try read("key") == pattern(32))
@@ -61,7 +61,7 @@ import TestSupport
 
   @Test(
     .enabled(if: geteuid() == 0, "only root makes files of root"), arguments: [0o444, 0o460, 0o450, 0o644] as [UInt32])
-  func `a file of root that others read or its group writes is refused, with the remedy`(mode: UInt32) throws {
+  func `a secret of root that others read or its group writes is refused with the remedy`(mode: UInt32) throws {
     temporary.write("key", pattern(32), mode: mode)
     let error = #expect(throws: SecretFileError.open(path: temporary("key"), mode: mode, isOfRoot: true)) {
       try read("key")
@@ -69,7 +69,7 @@ import TestSupport
     #expect(error?.description.contains("chmod 600, or 440") == true)
   }
 
-  @Test func `what is missing or no file is refused, and a FIFO does not make anyone wait`() throws {
+  @Test func `a missing file, a folder and a FIFO are refused as a secret without blocking`() throws {
     #expect(throws: SecretFileError.missing(path: temporary("none"))) { try read("none") }
     mkfifo(temporary("fifo"), 0o600)
     #expect(throws: SecretFileError.notRegular(path: temporary("fifo"))) { try read("fifo") }
@@ -77,12 +77,12 @@ import TestSupport
     #expect(throws: SecretFileError.notRegular(path: temporary("folder"))) { try read("folder") }
   }
 
-  @Test func `a read-only secret is fine`() throws {
+  @Test func `a read-only secret is accepted`() throws {
     temporary.write("key", pattern(32), mode: 0o400)
     #expect(try read("key") == pattern(32))
   }
 
-  @Test func `one process at a time has an identity`() throws {
+  @Test func `one process at a time holds an identity`() throws {
     try SecretFile.create(temporary("identity"), secret: pattern(32).span.bytes)
     do {
       let first = try SecretFile.lock(temporary("identity"))
@@ -94,7 +94,7 @@ import TestSupport
     _ = try SecretFile.lock(temporary("identity"))
   }
 
-  @Test func `without its folder none is made`() throws {
+  @Test func `a secret is not created if its folder is missing`() throws {
     let error = #expect(throws: SecretFileError.self) {
       try SecretFile.create(temporary("none/key"), secret: pattern(32).span.bytes)
     }
@@ -103,14 +103,14 @@ import TestSupport
 }
 
 @Suite struct `The node's own folders` {
-  @Test func `they are below P2PNODE_HOME where that is set`() throws {
+  @Test func `the node's folders are below P2PNODE_HOME if it is set`() throws {
     let folders = try StateFolders(variable: { ["P2PNODE_HOME": "/n", "XDG_STATE_HOME": "/x"][$0] }, home: "/h")
     #expect(folders.config == "/n/config" && folders.state == "/n/state" && folders.cache == "/n/cache")
     #expect(folders.runtime == "/n/run")
     #expect(folders.identityFile == "/n/config/identity")
   }
 
-  @Test func `else they are where XDG says, and a relative XDG folder is ignored`() throws {
+  @Test func `without P2PNODE_HOME the XDG variables apply, and a relative XDG folder is ignored`() throws {
     let set = ["XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "relative"]
     let folders = try StateFolders(variable: { set[$0] }, home: "/h")
     #expect(folders.config == "/c/p2pnode")
@@ -121,11 +121,11 @@ import TestSupport
     #expect(session.runtime == "/run/user/7/p2pnode")
   }
 
-  @Test func `without any home there are none`() {
+  @Test func `without a home the node's folders are an error`() {
     #expect(throws: StateFoldersError.noHome) { try StateFolders(variable: { _ in nil }, home: nil) }
   }
 
-  @Test func `they are made with all above them, for their owner alone, and once`() throws {
+  @Test func `the node's folders are created with their parents, for their owner alone`() throws {
     let temporary = TemporaryFolder()
     for _ in 0..<2 { try StateFolders.make(temporary("a/b/c")) }
     #expect(temporary.mode("a") == 0o700 && temporary.mode("a/b") == 0o700 && temporary.mode("a/b/c") == 0o700)

@@ -27,7 +27,7 @@ import TestSupport
     return buffer
   }
 
-  @Test func `any range is read, and the file is opened once`() throws {
+  @Test func `any range of a file is read through one open descriptor`() throws {
     let file = try served.catalogue.open(try entry)
     #expect(try read(file, at: 0) == Array(bytes[..<65_536]))
     #expect(try read(file, at: 199_000, count: 1000) == Array(bytes[199_000...]))
@@ -35,14 +35,14 @@ import TestSupport
     #expect(try served.catalogue.open(try entry) === file)
   }
 
-  @Test func `a file that is edited between two reads is found out by the second`() throws {
+  @Test func `an edit between two reads is detected by the second read`() throws {
     let file = try served.catalogue.open(try entry)
     _ = try read(file)
     served.temporary.write("folder/file", [1], at: 5)
     #expect(throws: StoredFileError.changed(path: "folder/file")) { try read(file) }
   }
 
-  @Test func `a file that grows or is cut is found out`() throws {
+  @Test func `a file that grew or was truncated is detected`() throws {
     let file = try served.catalogue.open(try entry)
     served.temporary.write("folder/file", [1], at: 200_000)
     #expect(throws: StoredFileError.changed(path: "folder/file")) { try read(file) }
@@ -50,7 +50,7 @@ import TestSupport
     #expect(throws: StoredFileError.changed(path: "folder/file")) { try read(file) }
   }
 
-  @Test func `an edit whose time was set back is found out`() throws {
+  @Test func `an edit whose time was set back is detected`() throws {
     let file = try served.catalogue.open(try entry)
     var times = [timespec](repeating: timespec(), count: 2)
     var raw = stat()
@@ -62,7 +62,7 @@ import TestSupport
     #expect(throws: StoredFileError.changed(path: "folder/file")) { try read(file) }
   }
 
-  @Test func `a file that is replaced under its name is found out, open or not`() throws {
+  @Test func `a replaced file is detected, open or not`() throws {
     let file = try served.catalogue.open(try entry)
     served.temporary.write("folder/new", bytes)
     rename(served.temporary("folder/new"), served.temporary("folder/file"))
@@ -73,7 +73,7 @@ import TestSupport
     }
   }
 
-  @Test func `a file that is removed is found out, open or not`() throws {
+  @Test func `a removed file is detected, open or not`() throws {
     let file = try served.catalogue.open(try entry)
     unlink(served.temporary("folder/file"))
     #expect(throws: StoredFileError.removed(path: "folder/file")) { try read(file) }
@@ -82,7 +82,7 @@ import TestSupport
     }
   }
 
-  @Test func `a link, a FIFO or a folder in the file's place is never read`() throws {
+  @Test func `a link, a FIFO or a folder in the place of the file is never read`() throws {
     let entry = try entry
     let path = served.temporary("folder/file")
     rename(path, served.temporary("aside"))
@@ -96,14 +96,14 @@ import TestSupport
     #expect(throws: StoredFileError.changed(path: "folder/file")) { try served.catalogue.open(entry) }
   }
 
-  @Test func `a link in the place of a folder on the way is never followed`() throws {
+  @Test func `a link in the place of a parent folder is never followed`() throws {
     let entry = try entry
     rename(served.temporary("folder"), served.temporary("aside"))
     symlink("aside", served.temporary("folder"))
     #expect(throws: StoredFileError.changed(path: "folder/file")) { try served.catalogue.open(entry) }
   }
 
-  @Test func `only so many files stay open, those used last`() throws {
+  @Test func `only the most recently used files stay open`() throws {
     let many = try Served()
     for i in 0..<OpenFiles.countMax + 10 { many.temporary.write("f\(i)", pattern(3, seed: UInt64(i))) }
     try many.load()

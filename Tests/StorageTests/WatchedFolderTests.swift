@@ -87,14 +87,14 @@ private let changed = "changed since it was hashed; it is no longer served"
 private let removed = "was removed or replaced since it was hashed; it is no longer served"
 
 @Suite struct WatchedFolderTests {
-  @Test func `a file that was closed is served at once`() throws {
+  @Test func `a file that its writer closes is served at once`() throws {
     let watched = try Watched()
     watched.temporary.write("new", pattern(10))
     #expect(watched.news() == ["+ new"])
     #expect(watched.news(afterSeconds: 60) == [])
   }
 
-  @Test func `a file that nobody closes is served when it was quiet for a second`() throws {
+  @Test func `a file that stays open is served after a second without a change`() throws {
     let watched = try Watched()
     let file = try File(watched.temporary("new"), [.write, .createExclusive])
     try file.write(pattern(3).span.bytes, at: 0)
@@ -109,7 +109,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.folder.unsettled.isEmpty, "nothing is left to look at")
   }
 
-  @Test func `a file that is written to is withdrawn at once, and served again when it is closed`() throws {
+  @Test func `a file is withdrawn when it is written to, and served again when it is closed`() throws {
     let watched = try Watched("a")
     let old = watched.catalogue.entries[0].fileID
     do {
@@ -122,13 +122,13 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths == ["a"] && watched.catalogue.entries[0].fileID != old)
   }
 
-  @Test func `a file that is opened for writing and closed as it was stays served`() throws {
+  @Test func `a file that is opened for writing and closed unchanged stays served`() throws {
     let watched = try Watched("a")
     _ = try watched.openForWriting("a")
     #expect(watched.news() == [])
   }
 
-  @Test func `a renamed file keeps its fileID and is not hashed`() throws {
+  @Test func `a renamed file keeps its fileID and is not hashed again`() throws {
     let watched = try Watched("a")
     let fileID = watched.catalogue.entries[0].fileID
     watched.move("a", "b")
@@ -143,7 +143,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(events.hashedBytes == 0 && events.added == ["b"])
   }
 
-  @Test func `a file that is read while it is renamed stays readable`() throws {
+  @Test func `a file that is read during its rename stays readable`() throws {
     let watched = try Watched("a")
     let entry = watched.catalogue.entries[0]
     let file = try watched.catalogue.open(entry)
@@ -162,7 +162,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     }
   }
 
-  @Test func `a file that is put in the place of another withdraws that`() throws {
+  @Test func `a file that replaces another one withdraws it`() throws {
     let watched = try Watched("a", "bb")
     let fileIDs = watched.catalogue.entries.map(\.fileID)
     watched.move("bb", "a")
@@ -170,7 +170,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.catalogue.entries.map(\.fileID) == [fileIDs[1]])
   }
 
-  @Test func `two files that swap their names are both served under the other's`() throws {
+  @Test func `if two files swap their names, each is served under its new name`() throws {
     let watched = try Watched("a", "bb")
     let fileIDs = watched.catalogue.entries.map(\.fileID)
     watched.move("a", "x")
@@ -181,7 +181,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths == ["a", "bb"])
   }
 
-  @Test func `a file that is moved away or hidden is withdrawn, and one that comes is served`() throws {
+  @Test func `a file that is moved away or hidden is withdrawn, and a file that is moved in is served`() throws {
     let watched = try Watched("a", "bb")
     let outside = TemporaryFolder()
     #expect(rename(watched.temporary("a"), outside("a")) == 0)
@@ -194,14 +194,14 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths == ["c", "d"])
   }
 
-  @Test func `a removed file is withdrawn, and forgotten`() throws {
+  @Test func `a removed file is withdrawn and forgotten`() throws {
     let watched = try Watched("a")
     unlink(watched.temporary("a"))
     #expect(watched.news() == ["- a: \(removed)"])
     #expect(watched.folder.deadline == nil)
   }
 
-  @Test func `a file that turns into something else is withdrawn`() throws {
+  @Test func `a file that a FIFO or a link replaces is withdrawn`() throws {
     let watched = try Watched("a", "bb")
     for name in ["a", "bb"] { unlink(watched.temporary(name)) }
     mkfifo(watched.temporary("a"), 0o600)
@@ -210,7 +210,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths == [])
   }
 
-  @Test func `new folders are followed, however deep, with what came into them before they were watched`() throws {
+  @Test func `new folders are watched at any depth, with the files that were there before the watch`() throws {
     let watched = try Watched()
     watched.temporary.write("x/y/z", pattern(1))
     watched.temporary.write("x/.hidden/z", pattern(1))
@@ -223,7 +223,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths == ["x/y/later", "x/y/z"])
   }
 
-  @Test func `a renamed folder takes its files with it, and is followed under its new name`() throws {
+  @Test func `a renamed folder keeps its files and is watched under its new name`() throws {
     let watched = try Watched("x/y/a", "x/b", "xy/c")
     let fileIDs = watched.catalogue.entries.map(\.fileID)
     watched.move("x", "new")
@@ -234,7 +234,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths == ["new/b", "new/y/a", "new/y/d", "xy/c"])
   }
 
-  @Test func `a folder that is moved away is no longer followed`() throws {
+  @Test func `a folder that is moved away is no longer watched`() throws {
     let watched = try Watched("x/a", "xx")
     let outside = TemporaryFolder()
     #expect(rename(watched.temporary("x"), outside("x")) == 0)
@@ -245,7 +245,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths == ["xx"])
   }
 
-  @Test func `a folder that is removed with all that is in it is withdrawn`() throws {
+  @Test func `a folder that is removed with its files is withdrawn`() throws {
     let watched = try Watched("x/y/a", "x/b")
     unlink(watched.temporary("x/y/a"))
     rmdir(watched.temporary("x/y"))
@@ -259,7 +259,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths == ["x/b"])
   }
 
-  @Test func `after lost events everything is looked at again`() throws {
+  @Test func `after lost events all files are checked again`() throws {
     let watched = try Watched("a", "bb", "x/ccc")
     unlink(watched.temporary("a"))
     watched.temporary.write("bb", pattern(50))
@@ -274,7 +274,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths.contains("y/more"))
   }
 
-  @Test func `without watches the folder is looked through every few seconds`() throws {
+  @Test func `without watches the folder is scanned every few seconds`() throws {
     let watched = try Watched("a")
     watched.folder.watches = nil
     watched.folder.cannotWatch(Errno(code: ENOSPC, call: "inotify_add_watch"))
@@ -289,7 +289,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths == ["new"])
   }
 
-  @Test func `a file that changes while it is hashed is looked at again`() throws {
+  @Test func `a file that changes while it is hashed is checked again`() throws {
     let watched = try Watched()
     watched.temporary.write("a", pattern(10))
     while watched.folder.takeEvents() {}
@@ -302,7 +302,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.paths == ["b"])
   }
 
-  @Test func `what cannot be named is mentioned`() throws {
+  @Test func `a file whose name is not UTF-8 is reported`() throws {
     let watched = try Watched()
     let directory = try Directory(watched.temporary.path)
     let name: [CChar] = [CChar(bitPattern: 0xFF), 0]
@@ -310,7 +310,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.news() == ["! \u{FFFD}: its name is not UTF-8"])
   }
 
-  @Test func `an entry of a file that changed before it was followed is looked at on request`() throws {
+  @Test func `a file that changed before its watch began is checked on request`() throws {
     let watched = try Watched("a")
     let entry = watched.catalogue.entries[0]
     watched.catalogue.withdraw(entry)

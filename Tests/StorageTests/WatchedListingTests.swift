@@ -78,7 +78,7 @@ private final class Listed {
 }
 
 @Suite struct WatchedListingTests {
-  @Test func `the folder and each folder in it are listed when their files are hashed`() throws {
+  @Test func `the folder and its subfolders are listed when their files are hashed`() throws {
     let listed = try Listed("a", "x/b", "x/y/c")
     #expect(listed.catalogue.listings.newest.map(\.path) == ["./", "x/"])
     #expect(try listed.paths() == ["a", "x/b", "x/y/c"])
@@ -89,8 +89,7 @@ private final class Listed {
     #expect(all.catalogue.listings.newest.map(\.path) == ["./", "x/", "x/y/"])
   }
 
-  @Test func `a new file gives its folders other listings, not before ten seconds have passed, and others none`() throws
-  {
+  @Test func `a new file gives new listings to its folders alone, and only after 10 s`() throws {
     let listed = try Listed("a", "x/b", "y/c")
     listed.temporary.write("x/new", pattern(10))
     #expect(listed.news() == [])
@@ -99,7 +98,7 @@ private final class Listed {
     #expect(try listed.paths() == ["a", "x/b", "x/new", "y/c"])
   }
 
-  @Test func `a listing soon after the first look at all files does not look again`() throws {
+  @Test func `a listing right after the first scan does not check the files again`() throws {
     let listed = try Listed("a", "b")
     #expect(listed.folder.hasJustLooked)
     // The folder has not received the event.
@@ -115,7 +114,7 @@ private final class Listed {
     #expect(!listed.folder.hasJustLooked)
   }
 
-  @Test func `a link or an empty folder that comes or goes is a change too`() throws {
+  @Test func `a link or an empty folder that comes or goes gives a new listing`() throws {
     let listed = try Listed("a")
     symlink("a", listed.temporary("link"))
     mkdir(listed.temporary("none"), 0o755)
@@ -135,7 +134,7 @@ private final class Listed {
     #expect(try listed.paths() == ["b", "z/y/a"])
   }
 
-  @Test func `a file whose mode changes is not hashed, and the listing tells whether it is executable`() throws {
+  @Test func `a changed mode causes no hashing, and the listing has the executable bit`() throws {
     let listed = try Listed("a")
     let (before, hashed) = (try #require(listed.catalogue.listings.newest.first).folderID, listed.hashedBytes)
     chmod(listed.temporary("a"), 0o755)
@@ -163,7 +162,7 @@ private final class Listed {
     #expect(listed.news(afterSeconds: 1) == ["+ ./", "+ x/"])
   }
 
-  @Test func `a file that keeps changing for a minute is left out, until it rests`() throws {
+  @Test func `a file that keeps changing for a minute is left out until it rests`() throws {
     let listed = try Listed("a", "log")
     let file = try File(listed.temporary("log"), .write)
     var news: [String] = []
@@ -179,7 +178,7 @@ private final class Listed {
     #expect(try listed.paths() == ["a", "log"])
   }
 
-  @Test func `the last four listings stay, and an old one that is true again is the newest`() throws {
+  @Test func `the last four listings stay, and an old one that is true again becomes the newest`() throws {
     let listed = try Listed("a")
     var folderIDs = listed.catalogue.listings.newest.map(\.folderID)
     for number in 0..<5 {
@@ -197,7 +196,7 @@ private final class Listed {
     #expect(offered() == Set(folderIDs.suffix(4)))
   }
 
-  @Test func `two names that are the same text in other bytes are two files, and two folders`() throws {
+  @Test func `two names of equal text in different bytes are two files or folders`() throws {
     let listed = try Listed("caf\u{E9}", "a", "e\u{301}/x", "\u{E9}/y")
     #expect(listed.catalogue.entries.count == 4)
     listed.temporary.write("cafe\u{301}", pattern(7))
@@ -211,7 +210,7 @@ private final class Listed {
     #expect(listed.catalogue.entry(at: "cafe\u{301}")?.length == 7 && listed.catalogue.entry(at: "caf\u{E9}") == nil)
   }
 
-  @Test func `the hashes of a file that is gone stay while a listing names it`() throws {
+  @Test func `hashes of a removed file stay while a listing names the file`() throws {
     let listed = try Listed("a", "x/b")
     let content = try #require(listed.catalogue.entry(at: "x/b")).content
     unlink(listed.temporary("x/b"))

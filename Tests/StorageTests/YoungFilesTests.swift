@@ -31,7 +31,7 @@ import Testing
     return bytes
   }
 
-  @Test func `hashes of a file that was younger than two seconds are not believed at the next start`() throws {
+  @Test func `hashes of a file younger than two seconds are not trusted at the next start`() throws {
     temporary.write("a", pattern(100_000))
     temporary.write("b", pattern(10))
     #expect(try remembering.serve(afterSeconds: 1).events.hashedBytes == 100_010)
@@ -50,7 +50,7 @@ import Testing
   }
 
   @Test(arguments: [100, 16_384, 65_536, 70_000, (1 << 20) + 20_000])
-  func `a leaf of a young file that is no longer what was hashed is not sent`(length: Int) throws {
+  func `a leaf of a young file is not sent if it no longer matches its hash`(length: Int) throws {
     let bytes = pattern(length)
     temporary.write("a", bytes)
     let catalogue = try remembering.serve(afterSeconds: 0).catalogue
@@ -67,7 +67,7 @@ import Testing
     #expect(!isKnown, "it is hashed anew")
   }
 
-  @Test func `leaves that were right when the file was old are not hashed again`() throws {
+  @Test func `leaves that matched after the file was old are not hashed again`() throws {
     temporary.write("a", pattern(200_000))
     let age = Mutex<Int64>(1)
     let catalogue = try Catalogue(
@@ -86,7 +86,7 @@ import Testing
     #expect(!catalogue.young.isChecked(0..<4, of: entry))
   }
 
-  @Test func `an old file is sent as it is read`() throws {
+  @Test func `leaves of an old file are sent without hashing`() throws {
     temporary.write("a", pattern(100))
     let catalogue = try remembering.serve().catalogue
     let entry = try change("a", at: 0, in: catalogue)
