@@ -41,7 +41,7 @@ func peer(_ number: UInt64) -> PeerID {
     }
   }
 
-  @Test func `a group that breaks the protocol again and again is kept out for a while, and no other`() {
+  @Test func `an address group that keeps breaking the protocol is refused for a while, and no other group is`() {
     var admission = ConnectionAdmission(
       places: ConnectionPlaces(established: 8, descriptors: 1_000), generator: SeededGenerator(seed: 1))
     let (bad, good) = (AddressGroup(ip: ipv4(1)), AddressGroup(ip: ipv4(2)))
@@ -53,7 +53,7 @@ func peer(_ number: UInt64) -> PeerID {
     #expect(!isKeptOut(bad, at: .seconds(1)))
   }
 
-  @Test func `where many hosts hold all places, a connection that has opened nothing gives way`() {
+  @Test func `if many hosts hold all places, a newcomer displaces a connection that has opened nothing`() {
     var admission = ConnectionAdmission(
       places: ConnectionPlaces(established: 4, descriptors: 1_000), generator: SeededGenerator(seed: 1))
     for number in UInt8(1)...4 {
@@ -67,7 +67,7 @@ func peer(_ number: UInt64) -> PeerID {
     #expect(verdict == .admitted && orders == [.displace(2)])
   }
 
-  @Test mutating func `below three quarters nothing is displaced`() {
+  @Test mutating func `while fewer than three quarters of the places are taken, no connection is displaced`() {
     fill(0..<12, from: 1)
     #expect(admission.isCrowded)
     admission.change(places: ConnectionPlaces(established: 17, descriptors: 2_000))
@@ -76,7 +76,7 @@ func peer(_ number: UInt64) -> PeerID {
   }
 
   @Test
-  mutating func `above it a newcomer from a less represented address displaces a connection of the most represented`() {
+  mutating func `above three quarters a newcomer displaces a connection of the address that has the most`() {
     fill(0..<12, from: 1)
     #expect(come(20, from: 2) == (.admitted, [.displace(0)]))
     #expect(admission.establishedCount == 12 && !admission.holdsPlace(0) && admission.holdsPlace(20))
@@ -86,13 +86,13 @@ func peer(_ number: UInt64) -> PeerID {
     #expect(come(35, from: 3) == (.admitted, [.displace(1)]))
   }
 
-  @Test mutating func `one address with a thousand keys does not keep another out`() {
+  @Test mutating func `one address with a thousand keys does not keep another address out`() {
     fill(0..<16, from: 1, .busy)
     for token in ConnectionToken(100)..<1_100 { #expect(come(token, from: 1).verdict != .admitted) }
     for last in 2..<10 { #expect(come(ConnectionToken(2_000 + last), from: last).verdict == .admitted) }
   }
 
-  @Test mutating func `no connection goes for a newcomer whose address would then have as many`() {
+  @Test mutating func `a newcomer displaces no connection if its address would then have as many`() {
     fill(0..<6, from: 1)
     fill(6..<11, from: 2)
     fill(11..<12, from: 3)
@@ -104,8 +104,7 @@ func peer(_ number: UInt64) -> PeerID {
   }
 
   @Test
-  mutating func `connections without an open file go first, then idle ones, busy ones only when all places are taken`()
-  {
+  mutating func `connections without an open file are displaced first, then idle ones, then busy ones at the limit`() {
     fill(0..<3, from: 1, .busy)
     fill(3..<5, from: 1, .idle)
     fill(5..<7, from: 1)
@@ -119,12 +118,12 @@ func peer(_ number: UInt64) -> PeerID {
     #expect(come(200, from: 200) == (.admitted, [.displace(11)]), "of the busy ones the newest")
   }
 
-  @Test mutating func `a crowd of which each has one connection with a file open is left alone`() {
+  @Test mutating func `connections of hosts that have one each, with an open file, are not displaced`() {
     for token in ConnectionToken(0)..<16 { fill(token..<token.advanced(by: 1), from: Int(token.rawValue), .idle) }
     #expect(come(20, from: 20) == (.turnedAway, []))
   }
 
-  @Test mutating func `places of those that are turned away are shared by address too`() {
+  @Test mutating func `places for turned-away connections are shared by address too`() {
     fill(0..<16, from: 1, .idle)
     for token in ConnectionToken(100)..<132 { #expect(come(token, from: 1) == (.turnedAway, [])) }
     #expect(come(132, from: 1) == (.refused, []))
@@ -138,7 +137,7 @@ func peer(_ number: UInt64) -> PeerID {
     #expect(come(301, from: 1) == (.turnedAway, []))
   }
 
-  @Test mutating func `established connections are counted until they end`() {
+  @Test mutating func `an established connection counts until it ends`() {
     fill(0..<16, from: 1)
     #expect(come(16, from: 1).verdict == .turnedAway)
     #expect(admission.end(16) == [])
@@ -147,14 +146,14 @@ func peer(_ number: UInt64) -> PeerID {
     #expect(come(17, from: 1).verdict == .admitted)
   }
 
-  @Test mutating func `fewer places from now on drive nothing out`() {
+  @Test mutating func `lowering the number of places closes no connection`() {
     fill(0..<16, from: 1)
     admission.change(places: ConnectionPlaces(established: 8, descriptors: 2_000))
     #expect(admission.establishedCount == 16)
     #expect(come(20, from: 2) == (.turnedAway, [.displace(0)]))
   }
 
-  @Test mutating func `few may linger after their goodbye, and they take no place of others`() {
+  @Test mutating func `few connections may linger after GOODBYE, and they take no place from others`() {
     fill(0..<16, from: 1)
     for token in ConnectionToken(0)..<16 { #expect(lingers(token, from: 1)) }
     #expect(admission.establishedCount == 0)
@@ -164,7 +163,7 @@ func peer(_ number: UInt64) -> PeerID {
     #expect(lingers(149, from: 149))
   }
 
-  @Test mutating func `one address lingers in half of the places at most, and so do all that have not shaken hands`() {
+  @Test mutating func `one address lingers in at most half of the places, and so do connections without handshake`() {
     for token in ConnectionToken(0)..<100 { #expect(lingers(token, from: 1, hasShakenHands: false) == (token < 32)) }
     #expect(!lingers(100, from: 1) && !lingers(101, from: 2, hasShakenHands: false))
     for token in ConnectionToken(200)..<232 { #expect(lingers(token, from: Int(token.rawValue))) }
@@ -172,7 +171,7 @@ func peer(_ number: UInt64) -> PeerID {
     for token in ConnectionToken(300)..<400 { #expect(lingers(token, from: 2) == (token < 332)) }
   }
 
-  @Test mutating func `a process without descriptors gives one back: half-open, without an open file, or idle`() {
+  @Test mutating func `if descriptors run out, half-open connections end first, then unused ones, then idle ones`() {
     fill(0..<3, from: 1, .busy)
     fill(3..<4, from: 1, .idle)
     fill(4..<5, from: 1)
@@ -190,7 +189,7 @@ func peer(_ number: UInt64) -> PeerID {
   }
 
   @Test(arguments: [nil, 1, 7, 100, 5_000, 1_000_000])
-  func `all places together never need more descriptors than there are`(wanted: Int?) {
+  func `all places together never need more descriptors than the process has`(wanted: Int?) {
     for descriptors in [8, 9, 16, 17, 40, 64, 100, 500, 900, 1_300, 65_536] {
       let places = ConnectionPlaces(established: wanted, descriptors: descriptors)
       let all = places.established + places.halfOpen + places.turnedAway + places.lingering

@@ -26,7 +26,7 @@ import Wire
 
   // MARK: The handshake
 
-  @Test func `a handshake has 10 s in all, whatever comes meanwhile`() {
+  @Test func `a handshake has 10 s in all, whatever bytes arrive meanwhile`() {
     var timers = ConnectionTimers(at: .seconds(5))
     for seconds in 5..<15 { timers.received(1, at: .seconds(Double(seconds))) }
     #expect(due(timers, at: 14.999) == nil)
@@ -38,7 +38,7 @@ import Wire
 
   // MARK: Silence
 
-  @Test func `a silent peer is pinged from 60 s on and idle after 120 s`() {
+  @Test func `a silent peer gets a PING after 60 s and is idle after 120 s`() {
     let timers = established()
     #expect(due(timers, at: 59.999) == nil)
     #expect(due(timers, at: 60) == .ping)
@@ -47,7 +47,7 @@ import Wire
     #expect(timers.idleAt == .seconds(120))
   }
 
-  @Test func `any byte ends the silence`() {
+  @Test func `any received byte ends the silence`() {
     var timers = established()
     timers.received(1, at: .seconds(61))
     #expect(due(timers, at: 120.999) == nil)
@@ -55,7 +55,7 @@ import Wire
     #expect(due(timers, at: 181) == Self.idle)
   }
 
-  @Test func `the silence of a node that does not read is its own`() {
+  @Test func `time in which the node does not read is not silence of the peer`() {
     var timers = established()
     #expect(due(timers, at: 300, isReading: false) == nil)
     timers.readsAgain(at: .seconds(300))
@@ -65,7 +65,7 @@ import Wire
 
   // MARK: Frames
 
-  @Test func `a frame that begins has 10 s, then it comes at 1 KiB a second at least`() {
+  @Test func `a frame must begin to arrive within 10 s and then come at 1 KiB/s or more`() {
     var timers = established()
     timers.received(100, at: .seconds(1))
     timers.read(isMidFrame: true, completedFrames: 3, at: .seconds(1))
@@ -78,7 +78,7 @@ import Wire
     #expect(due(timers, at: 21.001) == Self.slowFrame)
   }
 
-  @Test func `a frame that is complete is judged no more`() {
+  @Test func `a complete frame is no longer timed`() {
     var timers = established()
     timers.received(3, at: .zero)
     timers.read(isMidFrame: true, completedFrames: 0, at: .zero)
@@ -87,7 +87,7 @@ import Wire
     #expect(due(timers, at: 59) == nil)
   }
 
-  @Test func `the next frame is judged on its own`() {
+  @Test func `the next frame is timed on its own`() {
     var timers = established()
     timers.received(60_000, at: .zero)
     timers.read(isMidFrame: true, completedFrames: 0, at: .zero)
@@ -99,7 +99,7 @@ import Wire
     #expect(due(timers, at: 40) == Self.slowFrame)
   }
 
-  @Test func `a frame that begins with the last bytes of the handshake is judged from then on`() {
+  @Test func `a frame that begins in the last bytes of the handshake is timed from then on`() {
     var timers = ConnectionTimers(at: .zero)
     timers.received(10, at: .zero)
     timers.read(isMidFrame: true, completedFrames: 0, at: .zero)
@@ -110,7 +110,7 @@ import Wire
     #expect(due(timers, at: 19) == Self.slowFrame)
   }
 
-  @Test func `of bytes that bring the start of a frame no more count than a frame has`() {
+  @Test func `bytes received at the start of a frame count at most as the length of a frame`() {
     var timers = established()
     timers.received(1 << 20, at: .zero)
     timers.read(isMidFrame: true, completedFrames: 9, at: .zero)
@@ -121,7 +121,7 @@ import Wire
     #expect(due(timers, at: seconds + 0.001) == Self.slowFrame)
   }
 
-  @Test func `a frame that waits for the node begins again when it reads`() {
+  @Test func `a frame that waits for the node is timed from when the node reads again`() {
     var timers = established()
     timers.received(3, at: .zero)
     timers.read(isMidFrame: true, completedFrames: 0, at: .zero)
@@ -134,7 +134,7 @@ import Wire
 
   // MARK: Sending
 
-  @Test func `a peer that takes nothing for 60 s is abandoned`() {
+  @Test func `a peer that takes no bytes for 60 s is abandoned`() {
     var timers = established()
     timers.queued(at: .seconds(10))
     timers.sent(at: .seconds(20))
@@ -151,7 +151,7 @@ import Wire
     #expect(due(timers, at: 80, isSending: true) == nil)
   }
 
-  @Test func `a connection is slow from the first time on that a piece takes 20 ms`() {
+  @Test func `a connection is slow once a piece takes 20 ms to send`() {
     var timers = established()
     timers.queued(at: .seconds(1))
     timers.sent(at: .seconds(1.019))
@@ -163,7 +163,7 @@ import Wire
 
   // MARK: Places
 
-  @Test func `a connection that is turned away has 2 s since it came`() {
+  @Test func `a turned-away connection has 2 s from its start`() {
     var timers = ConnectionTimers(at: .zero)
     timers.turnedAway()
     timers.established()
@@ -173,7 +173,7 @@ import Wire
   }
 
   @Test(arguments: [false, true])
-  func `a connection that is turned away has 4 s to take its GOODBYE`(lingers: Bool) {
+  func `a turned-away connection has 4 s to take its GOODBYE`(lingers: Bool) {
     var timers = established()
     timers.turnedAway()
     timers.queued(at: .seconds(2.5))
@@ -183,7 +183,7 @@ import Wire
     #expect(due(timers, at: 4, isSending: !lingers) == .close)
   }
 
-  @Test func `a connection that is in the way ends before it is judged for anything else of the peer`() {
+  @Test func `a connection whose place others need ends for that reason, before any other fault of its peer`() {
     var timers = established()
     timers.received(3, at: .zero)
     timers.read(isMidFrame: true, completedFrames: 0, at: .zero)
@@ -196,7 +196,7 @@ import Wire
 
   // MARK: Ending
 
-  @Test func `GOODBYE has 60 s to leave, and the other end 2 s to close`() {
+  @Test func `the node has 60 s to send GOODBYE, and the other end 2 s to close`() {
     var timers = established()
     timers.queued(at: .seconds(100))
     timers.ending()
@@ -207,7 +207,7 @@ import Wire
     #expect(due(timers, at: 161) == .close)
   }
 
-  @Test func `an end that came before the handshake was done is not judged as a handshake`() {
+  @Test func `an end before the handshake is done is not treated as a handshake timeout`() {
     var timers = ConnectionTimers(at: .zero)
     timers.ending()
     #expect(due(timers, at: 11) == nil)
@@ -225,14 +225,14 @@ import Wire
     #expect(use.isUseless(at: .seconds(11)))
   }
 
-  @Test func `a peer that waits keeps its connection before a file is open`() {
+  @Test func `a peer that waits for its file keeps its connection 10 s longer`() {
     var use = ConnectionUse(at: .zero)
     let hasChanged = use.note(isOpen: false, isWaiting: true, at: .seconds(9))
     #expect(!hasChanged)
     #expect(!use.isUseless(at: .seconds(18.999)) && use.isUseless(at: .seconds(19)))
   }
 
-  @Test func `an open file makes it busy, and idle when nothing is asked for in 30 s`() {
+  @Test func `a connection with an open file is busy, and idle after 30 s without a request`() {
     var use = ConnectionUse(at: .zero)
     var changes = [use.note(isOpen: true, isWaiting: false, at: .seconds(50))]
     #expect(use.use == .busy)
@@ -245,7 +245,7 @@ import Wire
     #expect(changes == [true, false, true, true])
   }
 
-  @Test func `a file that is closed again starts the 10 s anew`() {
+  @Test func `closing a file starts the 10 s again`() {
     var use = ConnectionUse(at: .zero)
     _ = use.note(isOpen: true, isWaiting: false, at: .seconds(1))
     let hasChanged = use.note(isOpen: false, isWaiting: false, at: .seconds(100))

@@ -11,13 +11,13 @@ import Testing
     }
   }
 
-  @Test func `tokens of different loops or numbers differ, and their raw values do`() {
+  @Test func `tokens of different loops or numbers differ, and so do their raw values`() {
     let tokens = [0, 1, 2].flatMap { loop in [2, 3, 4].map { ConnectionToken(loop: loop, number: $0) } }
     #expect(Set(tokens).count == 9 && Set(tokens.map(\.rawValue)).count == 9)
     for token in tokens { #expect(ConnectionToken(rawValue: token.rawValue) == token) }
   }
 
-  @Test func `tokens of one loop are in the order of their numbers`() {
+  @Test func `tokens of one loop are ordered by their numbers`() {
     let numbers: [UInt64] = [300, 2, 1 << 40, 255, 3]
     let tokens = numbers.map { ConnectionToken(loop: 5, number: $0) }
     #expect(tokens.sorted() == numbers.sorted().map { ConnectionToken(loop: 5, number: $0) })

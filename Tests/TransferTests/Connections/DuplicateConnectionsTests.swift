@@ -14,7 +14,7 @@ import Wire
   private let cameIn = ConnectionID.firstInbound
   private let cameInLater = ConnectionID(ConnectionID.firstInbound.rawValue + 1)
 
-  @Test mutating func `of two that this node dialled the newer is closed`() {
+  @Test mutating func `of two connections that this node dialled the newer one is closed`() {
     connections.began(dialled, with: greater)
     connections.began(dialledLater, with: greater)
     #expect(connections.judge(dialledLater) == .close)
@@ -22,7 +22,7 @@ import Wire
     #expect(connections.ended(dialled) == nil, "there is no spare")
   }
 
-  @Test mutating func `what this node dialled is closed if the peer has dialled before`() {
+  @Test mutating func `a connection that this node dialled is closed if the peer dialled one before`() {
     for other in [smaller, greater] {
       connections.began(cameIn, with: other)
       connections.began(dialled, with: other)
@@ -32,8 +32,7 @@ import Wire
     }
   }
 
-  @Test mutating func `a connection that the peer dialled stays if the download is done with it, but not after a lie`()
-  {
+  @Test mutating func `a connection that the peer dialled stays after a finished download, but not after a lie`() {
     connections.began(dialled, with: smaller)
     connections.began(cameIn, with: greater)
     #expect(connections.giveUp(cameIn, .done) == .keep)
@@ -45,14 +44,14 @@ import Wire
     #expect(connections.ended(dialled) == cameInLater)
   }
 
-  @Test mutating func `if both ends dialled, the smaller PeerID keeps its own`() {
+  @Test mutating func `if both ends dialled, the node with the smaller PeerID closes the connection from the other`() {
     connections.began(dialled, with: greater)
     connections.began(cameIn, with: greater)
     #expect(connections.judge(cameIn) == .close)
     #expect(connections.ended(cameIn) == nil)
   }
 
-  @Test mutating func `if both ends dialled, the greater PeerID keeps the other's as a spare`() {
+  @Test mutating func `if both ends dialled, the node with the greater PeerID keeps the other connection as a spare`() {
     connections.began(dialled, with: smaller)
     connections.began(cameIn, with: smaller)
     #expect(connections.judge(cameIn) == .keep)
@@ -60,7 +59,7 @@ import Wire
     #expect(connections.ended(cameIn) == nil, "it was in use")
   }
 
-  @Test mutating func `of two that the peer dialled the newer waits, and the peer decides`() {
+  @Test mutating func `the newer of two connections that the peer dialled is a spare, and the peer decides`() {
     for other in [smaller, greater] {
       connections.began(cameIn, with: other)
       connections.began(cameInLater, with: other)
@@ -70,7 +69,7 @@ import Wire
     }
   }
 
-  @Test mutating func `a spare that is lost first is used no more`() {
+  @Test mutating func `a spare that is lost first is never used`() {
     connections.began(cameIn, with: greater)
     connections.began(cameInLater, with: greater)
     #expect(connections.judge(cameInLater) == .keep)
@@ -88,7 +87,7 @@ import Wire
     #expect(connections.ended(cameIn) == cameInLater)
   }
 
-  @Test mutating func `one that is judged after the other was lost is used at once`() {
+  @Test mutating func `a connection that is judged after the other one was lost is used at once`() {
     connections.began(dialled, with: smaller)
     connections.began(cameIn, with: smaller)
     #expect(connections.ended(dialled) == nil, "nothing waits yet")
@@ -97,7 +96,7 @@ import Wire
     #expect(connections.judge(cameInLater) == .keep)
   }
 
-  @Test mutating func `connections of other peers do not count`() {
+  @Test mutating func `connections of other peers do not count as duplicates`() {
     connections.began(dialled, with: greater)
     connections.began(cameIn, with: smaller)
     #expect(connections.judge(cameIn) == .use(cameIn))
@@ -106,7 +105,7 @@ import Wire
     #expect(connections.ended(dialled) == nil)
   }
 
-  @Test mutating func `one that is not known is closed`() {
+  @Test mutating func `an unknown connection is closed`() {
     #expect(connections.judge(dialled) == .close)
     #expect(connections.judge(cameIn) == .close)
     #expect(connections.ended(cameIn) == nil)

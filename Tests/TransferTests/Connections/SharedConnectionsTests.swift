@@ -32,7 +32,7 @@ import Wire
     return uses
   }
 
-  @Test mutating func `two downloads of one address share a connection from the dial on`() {
+  @Test mutating func `two downloads from one address share a connection from the dial on`() {
     #expect(dial(1, for: use(1), as: 10) == .dial(token(10)))
     #expect(dial(1, for: use(2), as: 11) == .waits)
     #expect(connected(10) == [], "the handshake is not done")
@@ -43,7 +43,7 @@ import Wire
     #expect(connections.token(of: use(2)) == token(10))
   }
 
-  @Test mutating func `a download that comes later uses the connection that stands`() {
+  @Test mutating func `a later download uses the existing connection`() {
     _ = dial(1, for: use(1), as: 10)
     _ = connections.established(token(10), peer(7), requestsMax: 32)
     #expect(dial(1, for: use(2, 5), as: 11) == .stands(token(10)))
@@ -51,14 +51,14 @@ import Wire
     #expect(connected(10) == [use(1), use(2, 5), use(3)])
   }
 
-  @Test mutating func `a dial that expects another peer has a connection of its own`() {
+  @Test mutating func `a dial that expects another PeerID gets a connection of its own`() {
     _ = dial(1, for: use(1), as: 10)
     #expect(dial(1, pinned: peer(8), for: use(2), as: 11) == .dial(token(11)), "the peer there is not known yet")
     _ = connections.established(token(10), peer(7), requestsMax: 32)
     #expect(dial(1, pinned: peer(9), for: use(3), as: 12) == .dial(token(12)))
   }
 
-  @Test mutating func `two addresses of one peer end in one connection`() {
+  @Test mutating func `two addresses of one peer lead to one connection`() {
     _ = dial(1, for: use(1), as: 10)
     _ = dial(2, for: use(2), as: 11)
     _ = connections.established(token(10), peer(7), requestsMax: 32)
@@ -82,7 +82,7 @@ import Wire
     #expect(dial(1, for: use(1, 2), as: 12) == .dial(token(12)), "the unused one is about to close")
   }
 
-  @Test mutating func `a second name of one download goes without a word`() {
+  @Test mutating func `the second use of a connection by one download ends without a message`() {
     _ = dial(1, for: use(1, 1), as: 10)
     _ = dial(2, for: use(1, 2), as: 11)
     _ = connections.established(token(10), peer(7), requestsMax: 32)
@@ -92,14 +92,14 @@ import Wire
     #expect(connections.release(use(1, 1), forgets: true) == .unused(token(10)))
   }
 
-  @Test mutating func `a handshake that no download waits for any more gives a connection to close`() {
+  @Test mutating func `a handshake that no download waits for gives a connection to close`() {
     _ = dial(1, for: use(1), as: 10)
     #expect(connections.release(use(1), forgets: true) == .unused(token(10)))
     #expect(connections.established(token(10), peer(7), requestsMax: 32) == nil)
     #expect(connections.lost(token(10), isOwnDoing: false).told == [] && connections.isEmpty)
   }
 
-  @Test mutating func `a peer that opens a content on a connection that it dialled is fetched from over that`() {
+  @Test mutating func `a peer that opens a content on a connection that it dialled is fetched from over it`() {
     connections.joined(token(20), peer(7), requestsMax: 16, for: use(1, 1 << 63))
     connections.joined(token(20), peer(7), requestsMax: 16, for: use(2, 1 << 63 | 1))
     _ = dial(1, for: use(3), as: 10)
@@ -110,7 +110,7 @@ import Wire
       connections.lost(token(20), isOwnDoing: false) == .init(told: [use(2, 1 << 63 | 1)], redialled: [use(3)]))
   }
 
-  @Test mutating func `of two connections to a peer the other one is used once the first is lost`() {
+  @Test mutating func `if one of two connections to a peer is lost, the other one is used`() {
     connections.joined(token(20), peer(7), requestsMax: 16, for: use(1, 1 << 63))
     connections.joined(token(21), peer(7), requestsMax: 16, for: use(2, 1 << 63 | 1))
     _ = connections.lost(token(20), isOwnDoing: false).told
@@ -118,7 +118,7 @@ import Wire
     #expect(connections.established(token(10), peer(7), requestsMax: 64)?.token == token(21))
   }
 
-  @Test mutating func `a dial that needs another cipher goes on under another token`() {
+  @Test mutating func `a dial that is repeated with another cipher continues under another token`() {
     _ = dial(1, for: use(1), as: 10)
     connections.rename(token(10), to: token(11))
     #expect(connections.token(of: use(1)) == token(11))
@@ -127,7 +127,7 @@ import Wire
     #expect(connections.lost(token(11), isOwnDoing: false).told == [use(1), use(2)])
   }
 
-  @Test mutating func `more connections than there is room for wait in their order`() {
+  @Test mutating func `dials beyond the room for connections wait in order`() {
     for host in 1...3 as ClosedRange<UInt8> { _ = dial(host, for: use(1, UInt64(host)), as: UInt64(host)) }
     for host in 4...6 as ClosedRange<UInt8> {
       #expect(dial(host, for: use(1, UInt64(host)), as: UInt64(host)) == .waits)
@@ -142,8 +142,7 @@ import Wire
     #expect(connections.isEmpty)
   }
 
-  @Test mutating func `a download that came to a connection which ends before it has opened anything dials for itself`()
-  {
+  @Test mutating func `a download on a shared connection that ends before its OPEN is answered dials for itself`() {
     _ = dial(1, for: use(1), as: 10)
     _ = connections.established(token(10), peer(7), requestsMax: 32)
     _ = dial(1, for: use(2), as: 11)
@@ -158,7 +157,7 @@ import Wire
     #expect(connections.isEmpty)
   }
 
-  @Test mutating func `a dial that this node ends for one download is repeated for the others`() {
+  @Test mutating func `if this node ends a dial for one download, the dial is repeated for the others`() {
     _ = dial(1, for: use(1), as: 10)
     #expect(connections.release(use(1), forgets: false) == .unused(token(10)))
     #expect(dial(1, for: use(2), as: 11) == .waits, "the node may still be dialling")
@@ -176,7 +175,7 @@ import Wire
     #expect(connected(10) == [use(2)])
   }
 
-  @Test mutating func `while dials wait for room, a connection that no download uses is in the way`() {
+  @Test mutating func `while dials wait for room, a connection that no download uses must go`() {
     for host in 1...3 as ClosedRange<UInt8> {
       _ = dial(host, for: use(1, UInt64(host)), as: UInt64(host))
       _ = connections.established(token(UInt64(host)), peer(host), requestsMax: 32)
@@ -190,7 +189,7 @@ import Wire
     #expect(connections.inTheWay == nil && connections.nextToDial() == token(4))
   }
 
-  @Test mutating func `the download with the fewest connections dials first, and a dial does not wait for ever`() {
+  @Test mutating func `the download with the fewest connections dials first, and no dial waits for ever`() {
     for host in 1...3 as ClosedRange<UInt8> {
       _ = dial(host, for: use(1, UInt64(host)), as: UInt64(host))
       _ = connections.established(token(UInt64(host)), peer(host), requestsMax: 32)
@@ -206,7 +205,7 @@ import Wire
     #expect(connections.expire(at: now + SharedConnections.waitMax) == nil && connections.deadline == nil)
   }
 
-  @Test mutating func `more contents than a peer takes open wait until another is given back`() {
+  @Test mutating func `contents beyond the limit of a peer wait until another one is given back`() {
     for download in 1...66 as ClosedRange<UInt64> { _ = dial(1, for: use(download), as: 10) }
     _ = connections.established(token(10), peer(7), requestsMax: 32)
     #expect(connected(10) == (1...64).map { use($0) })

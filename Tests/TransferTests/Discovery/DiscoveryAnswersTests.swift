@@ -27,7 +27,7 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
     return true
   }
 
-  @Test mutating func `who proves to know the file is answered, and each nonce once`() {
+  @Test mutating func `a peer that proves that it knows the file is answered, once per nonce`() {
     let first = asks(1, from: 1, at: .zero)
     let again = asks(1, from: 1, at: .seconds(1))
     let replayed = asks(1, from: 2, at: .seconds(2))
@@ -40,7 +40,7 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
     #expect(!late)
   }
 
-  @Test mutating func `who does not know it, or is of another swarm, hears nothing`() {
+  @Test mutating func `a peer that does not know the file, or is of another swarm, gets no answer`() {
     let stranger = asks(1, from: 1, at: .zero, with: FileKey(FileID(digest: Digest.zero), swarm: nil))
     #expect(!stranger)
     // The right bucket with a wrong proof, as a peer that only overheard queries can send it.
@@ -50,7 +50,7 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
     #expect(guessed == nil)
   }
 
-  @Test mutating func `one address gets eight answers a second, all together 256`() {
+  @Test mutating func `one address gets 8 answers a second, and all addresses together 256`() {
     let one = (0..<20).count { asks($0, from: 1, at: .zero) }
     #expect(one == 8)
     let later = (20..<40).count { asks($0, from: 1, at: .seconds(1)) }
@@ -61,14 +61,14 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
     #expect(next == 128)
   }
 
-  @Test mutating func `questions without proof use up no answers`() {
+  @Test mutating func `queries without a valid proof use up no answers`() {
     let other = FileKey(FileID(digest: Digest.zero), swarm: nil)
     for number in 0..<50 as Range<UInt32> { _ = asks(number, from: 1, at: .zero, with: other) }
     let answered = (100..<120 as Range<UInt32>).count { asks($0, from: 1, at: .zero) }
     #expect(answered == ProtocolLimits.discoveryAnswersPerAddressMax)
   }
 
-  @Test mutating func `many addresses that ask without end do not take a newcomer's answer`() {
+  @Test mutating func `many addresses that ask without end do not take the answers of a newcomer`() {
     // 60 addresses ask far more than allowed, every 10 ms for 3 s. One other address asks once per second.
     var number: UInt32 = 0
     var answered = 0
@@ -86,7 +86,7 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
     #expect(answered > 256 && answered <= 4 * ProtocolLimits.discoveryAnswersPerSecondMax)
   }
 
-  @Test mutating func `one address that floods with false proofs does not use up the checks of the others`() {
+  @Test mutating func `one address that floods with false proofs does not use up the checks of other addresses`() {
     let other = FileKey(FileID(digest: Digest.zero), swarm: nil)
     for number in 0..<5_000 as Range<UInt32> { _ = asks(number, from: 1, at: .zero, with: other) }
     let late = asks(10_000, from: 1, at: .zero)
@@ -95,7 +95,7 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
     #expect(answered == 100)
   }
 
-  @Test mutating func `even addresses that together use up all checks leave each newcomer one`() {
+  @Test mutating func `if addresses together use up all checks, each newcomer still gets one`() {
     let other = FileKey(FileID(digest: Digest.zero), swarm: nil)
     for number in 0..<20_000 as Range<UInt32> { _ = asks(number, from: UInt8(number % 200), at: .zero, with: other) }
     let first = asks(100_000, from: 201, at: .zero)
@@ -103,7 +103,7 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
     #expect(first && !second)
   }
 
-  @Test func `a table that is full forgets addresses only once they may ask for all of their budget again`() {
+  @Test func `a full table forgets an address only when its whole budget is back`() {
     var budget = SharedBudget(perSecondMax: 10_000, perAddressMax: 2, at: .zero)
     func address(_ number: Int) -> [UInt8] {
       Array(repeating: 0, count: 14) + [UInt8(number >> 8), UInt8(number & 255)]
@@ -115,7 +115,7 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
     #expect(!early && late)
   }
 
-  @Test mutating func `a datagram of any length is silence or an answer, and never traps`() {
+  @Test mutating func `a datagram of any length gets an answer or none and never traps`() {
     let good = DiscoveryQuery(nonce: nonce(1), key: key).encode()
     for length in 0...600 {
       let bytes = Array((good + Array(repeating: 0xFF, count: 600)).prefix(length))

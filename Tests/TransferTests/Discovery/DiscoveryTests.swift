@@ -53,7 +53,7 @@ private struct Searching {
 }
 
 @Suite struct DiscoverySearchTests {
-  @Test func `it asks at once, then after a quarter, one, four and sixteen seconds, then every thirty`() {
+  @Test func `discovery asks at 0, 0.25, 1, 4 and 16 s, then every 30 s`() {
     var searching = Searching()
     searching.run(until: .seconds(200))
     let times = searching.times(of: .ask)
@@ -68,7 +68,7 @@ private struct Searching {
     #expect(other.times(of: .ask) != times, "all ask at the same times")
   }
 
-  @Test func `where peers were named it asks a little later, and not at all once those are enough`() {
+  @Test func `with named peers discovery asks a little later, and not at all while they are enough`() {
     var searching = Searching(asksAfter: .milliseconds(100), firstPhase: .milliseconds(500))
     searching.run(until: .milliseconds(500))
     #expect(searching.times(of: .ask).count == 2 && searching.times(of: .ask)[0] == .milliseconds(100))
@@ -83,14 +83,14 @@ private struct Searching {
     #expect(enough.times(of: .ask) == [.seconds(100)])
   }
 
-  @Test func `it looks at this machine at once and twice a second, and says when the first phase is over`() {
+  @Test func `discovery looks for local nodes twice a second and reports the end of its first phase`() {
     var searching = Searching()
     searching.run(until: .seconds(6))
     #expect(searching.times(of: .look).prefix(4) == [.zero, .milliseconds(500), .seconds(1), .milliseconds(1500)])
     #expect(searching.times(of: .firstPhaseOver) == [.seconds(5)])
   }
 
-  @Test func `a first phase of no length is over after the first look`() {
+  @Test func `a first phase of no length ends after the first look for local nodes`() {
     var searching = Searching(asksNetwork: false, firstPhase: .zero)
     searching.run(until: .zero)
     #expect(searching.log.map(\.action) == [.look, .firstPhaseOver])
@@ -103,7 +103,7 @@ private struct Searching {
     #expect(searching.times(of: .ask).isEmpty)
   }
 
-  @Test func `with peers enough it rests, and asks again once all are lost`() {
+  @Test func `with enough peers discovery rests, and asks again when all are lost`() {
     var searching = Searching()
     searching.run(until: .seconds(1))
     searching.handle(.peers(live: 8, wanted: 8))
@@ -117,7 +117,7 @@ private struct Searching {
     #expect(searching.times(of: .look).contains(.seconds(100)))
   }
 
-  @Test func `who has nearly enough asks seldom`() {
+  @Test func `a download with nearly enough peers asks seldom`() {
     var searching = Searching()
     searching.handle(.peers(live: 8, wanted: 8))
     for i in 0..<10 {
@@ -130,7 +130,7 @@ private struct Searching {
     #expect(searching.times(of: .ask).count == 1)
   }
 
-  @Test func `an answer to a query of ours is a hint with its PeerID, once`() throws {
+  @Test func `an answer to an own query gives a hint with its PeerID once`() throws {
     var searching = Searching()
     let query = searching.ask(1)
     let answer = DiscoveryAnswer(to: query, key: key, port: 9_800, peer: peerID(1)).encode()
@@ -138,7 +138,7 @@ private struct Searching {
     #expect(searching.log.map(\.action) == [.found(PeerAddress(ip: ip(1), port: 9_800), peerID(1))])
   }
 
-  @Test func `an answer to no query of ours, too late, or without proof is nothing`() {
+  @Test func `an answer to another query, without proof or too late is ignored`() {
     var searching = Searching()
     let query = searching.ask(1)
     let foreign = DiscoveryQuery(nonce: nonce(2), key: key)
@@ -157,7 +157,7 @@ private struct Searching {
     #expect(searching.log.isEmpty)
   }
 
-  @Test func `it does not find itself`() {
+  @Test func `discovery ignores the own node`() {
     var searching = Searching()
     let answer = DiscoveryAnswer(to: searching.ask(1), key: key, port: 9_800, peer: peerID(255)).encode()
     searching.handle(.datagram(answer, from: ip(1), scope: 0))
@@ -165,7 +165,7 @@ private struct Searching {
     #expect(searching.log.isEmpty)
   }
 
-  @Test func `who knows the file can invent few hints`() {
+  @Test func `a node that knows the file can add only few hints`() {
     var searching = Searching()
     let query = searching.ask(1)
     for port in 1...20 as ClosedRange<UInt16> {
@@ -188,7 +188,7 @@ private struct Searching {
   private var book = PeerBook()
   private let address = PeerAddress(ip: ip(1), port: 9_800)
 
-  @Test mutating func `a hint replaces no peer that the user named while that peer may be there`() {
+  @Test mutating func `a hint does not replace a named peer that may still be there`() {
     book.add(address, pinned: peerID(1), at: .zero)
     book.add(address, pinned: peerID(2), isHint: true, at: .zero)
     let dialled = book.nextNamedDial(at: .zero)
@@ -215,7 +215,7 @@ private struct Searching {
     #expect(third == nil && !book.hasProspects)
   }
 
-  @Test func `a download that waits dials the named peer and the one that was found in turn`() {
+  @Test func `a waiting download dials the named peer and the found one in turn`() {
     var book = PeerBook(isPatient: true)
     book.add(address, pinned: peerID(1), at: .zero)
     book.add(address, pinned: peerID(2), isHint: true, at: .zero)
@@ -229,7 +229,7 @@ private struct Searching {
     #expect(dialled == [1, 2, 1, 2, 1].map { peerID($0) })
   }
 
-  @Test mutating func `the user's word replaces a hint, also while that is being tried`() {
+  @Test mutating func `an address that the user names replaces a hint, even one that is being dialled`() {
     book.add(address, pinned: peerID(2), isHint: true, at: .zero)
     let hinted = book.nextDial(at: .zero)
     #expect(hinted?.pinned == peerID(2))

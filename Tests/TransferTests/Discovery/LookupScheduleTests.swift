@@ -46,7 +46,7 @@ extension LookupSchedule {
 }
 
 @Suite struct LookupScheduleTests {
-  @Test func `while peers are wanted a name is looked up every five seconds`() {
+  @Test func `while peers are wanted, each name is looked up every 5 s`() {
     var lookups = Lookups()
     lookups.run(until: 0) { _ in .news }
     lookups.schedule.setLivePeers(3, at: .milliseconds(100))
@@ -54,14 +54,14 @@ extension LookupSchedule {
     #expect(lookups.times[0] == [0, 5, 10, 15, 20])
   }
 
-  @Test func `with enough peers the interval doubles up to thirty seconds, and news bring it back`() {
+  @Test func `with enough peers the interval doubles up to 30 s, and a new address resets it`() {
     var lookups = Lookups(peersWanted: 2)
     lookups.schedule.setLivePeers(2, at: .zero)
     lookups.run(until: 150) { $0 == 95 ? .news : .nothingNew }
     #expect(lookups.times[0] == [0, 5, 15, 35, 65, 95, 100, 110, 130])
   }
 
-  @Test func `a loss has every name looked up at once, but no sooner than a second after the last time`() {
+  @Test func `after a lost peer each name is looked up at once, but at least 1 s after its last look-up`() {
     var lookups = Lookups(names: 2, peersWanted: 2)
     lookups.schedule.setLivePeers(3, at: .zero)
     lookups.run(until: 40)
@@ -73,7 +73,7 @@ extension LookupSchedule {
     #expect(lookups.schedule.deadline == .seconds(44))
   }
 
-  @Test func `without any peer a name is looked up soon, and less and less often`() {
+  @Test func `without any peer names are looked up soon, and then less and less often`() {
     var lookups = Lookups()
     lookups.schedule.setLivePeers(1, at: .zero)
     lookups.run(until: 6)
@@ -82,7 +82,7 @@ extension LookupSchedule {
     #expect(lookups.times[0] == [0, 5, 7, 8, 10, 14, 22, 38, 68, 98])
   }
 
-  @Test func `names that resolve settle the start at once, those that do not after five seconds`() {
+  @Test func `the start waits for names until they resolve, and for failing ones 5 s`() {
     var lookups = Lookups(names: 2)
     #expect(!lookups.schedule.wouldBeSettled(at: .zero))
     lookups.run(until: 0) { _ in .news }
@@ -100,7 +100,7 @@ extension LookupSchedule {
     #expect(late.schedule.wouldBeSettled(at: .seconds(2)))
   }
 
-  @Test func `a look-up that hangs is waited for, and not begun again`() {
+  @Test func `a look-up that hangs is awaited and not started again`() {
     var schedule = LookupSchedule(names: 1, peersWanted: 8, at: .zero)
     let first = schedule.next(at: .zero)
     #expect(first == 0)
@@ -114,7 +114,7 @@ extension LookupSchedule {
     #expect(schedule.wouldBeSettled(at: .seconds(1002)))
   }
 
-  @Test func `no more than sixteen are under way at a time`() {
+  @Test func `at most sixteen look-ups run at a time`() {
     var schedule = LookupSchedule(names: 40, peersWanted: 8, at: .zero)
     var begun = 0
     while schedule.next(at: .zero) != nil { begun += 1 }
@@ -125,7 +125,7 @@ extension LookupSchedule {
     #expect(schedule.nextName(at: .seconds(1)) == 16)
   }
 
-  @Test func `no names, nothing to wait for`() {
+  @Test func `without names there is no wait`() {
     let schedule = LookupSchedule(names: 0, peersWanted: 8, at: .zero)
     #expect(schedule.deadline == nil)
     #expect(schedule.wouldBeSettled(at: .zero))

@@ -10,7 +10,7 @@ struct AccountTests {
     swarm.reports.count(where: isWanted)
   }
 
-  @Test func `the parts of an answer's time add up to its latency and its wait in line`() throws {
+  @Test func `the parts of an answer's time add up to its latency and its wait in the queue`() throws {
     // Sending a chunk takes 20 s. With two requests in flight, the second waits 20 s for the first.
     var swarm = Swarm([.slow(1_048_576 / 20)], layout: ChunkLayout(fileLength: 4 << 20)!)
     swarm.run()
@@ -23,7 +23,7 @@ struct AccountTests {
     #expect(times.queue > .seconds(19) && times.queue < .seconds(61))
   }
 
-  @Test func `writing is told from verification, and is never more than what came after the last byte`() {
+  @Test func `writing is counted apart from verification, and never exceeds the time after the last byte`() {
     var times = AnswerTimes()
     var request = PendingRequest(
       id: RequestID(1), chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 64), worker: 0, sent: .seconds(1),
@@ -41,7 +41,7 @@ struct AccountTests {
     #expect(times.verification == .seconds(2) && times.writing == .seconds(4))
   }
 
-  @Test func `what a worker waits for is accounted for as long as it is there`() throws {
+  @Test func `the waits of a worker add up to the time of its existence`() throws {
     var settings = DownloadSettings()
     settings.hedges = false
     var swarm = Swarm(
@@ -62,7 +62,7 @@ struct AccountTests {
     #expect(waits.total <= stats.duration && waits.total >= stats.duration - .milliseconds(200))
   }
 
-  @Test func `a worker without a peer waits for peers, and one whose peer is busy for that`() throws {
+  @Test func `a worker without a peer waits for peers, and one with a busy peer for busy peers`() throws {
     var swarm = Swarm([VirtualPeer(conduct: .busy(retryAfter: .seconds(2)))], layout: ChunkLayout(fileLength: 1 << 20)!)
     swarm.run(until: .seconds(6))
     let waits = try #require(swarm.state.statistics(at: swarm.now).workers.first)
@@ -89,7 +89,7 @@ struct AccountTests {
     #expect(UInt64(bytes) == stats.bytes)
   }
 
-  @Test func `what an earlier download left of a chunk is not among the bytes that are reported`() throws {
+  @Test func `bytes of a chunk that an earlier download left are not reported as fetched`() throws {
     var swarm = Swarm([VirtualPeer()], layout: ChunkLayout(fileLength: (2 << 20) + 5)!)
     swarm.resumable = Resumable(leaves: [(ChunkIndex(0), 0xFFFF), (ChunkIndex(2), 1)])
     swarm.run()
@@ -101,7 +101,7 @@ struct AccountTests {
     #expect(stats.bytes == UInt64(bytes.reduce(0) { $0 + $1.1 }))
   }
 
-  @Test func `a look at a download shows what every peer does`() throws {
+  @Test func `statistics during a download show the state of every peer`() throws {
     var swarm = Swarm([VirtualPeer(), .slow(1_000_000), VirtualPeer(conduct: .liar)])
     swarm.run(until: .seconds(1))
     let progress = swarm.state.progress(at: swarm.now)
@@ -113,7 +113,7 @@ struct AccountTests {
     #expect(progress.peers.reduce(0) { $0 + $1.stats.bytes } == progress.bytes)
   }
 
-  @Test func `a lost connection counts as a failure of its peer also where it ends the download`() {
+  @Test func `a lost connection counts as a failure of its peer even if it ends the download`() {
     let layout = ChunkLayout(fileLength: 4 << 20)!
     var settings = DownloadSettings()
     settings.maxRetries = 0

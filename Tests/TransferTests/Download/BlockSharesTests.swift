@@ -33,24 +33,24 @@ private final class Shared {
 }
 
 @Suite struct BlockSharesTests {
-  @Test func `one download may hold all`() {
+  @Test func `one download may hold all blocks`() {
     let shares = Shared(1)
     #expect(shares.fill(0) == 256)
     #expect(shares.heldCount == 256 && shares.held(by: 0) == 256)
   }
 
-  @Test func `downloads that began together hold equal parts`() {
+  @Test func `downloads that start together hold equal shares`() {
     let shares = Shared(4)
     for i in 0..<4 { #expect(shares.fill(i) == 64) }
   }
 
-  @Test func `a hundred downloads hold little more than one, and each makes progress`() {
+  @Test func `a hundred downloads hold little more than one download, and each makes progress`() {
     let shares = Shared(100)
     for i in 0..<100 { #expect(shares.fill(i) >= BlockShares.blocksMin) }
     #expect(shares.heldCount <= 400)
   }
 
-  @Test func `a download that holds all leaves a reserve to those that come later`() {
+  @Test func `a download that holds all blocks leaves a reserve to later ones`() {
     let shares = Shared(1)
     _ = shares.fill(0)  // and its output stalls
     for i in 1..<100 {
@@ -67,7 +67,7 @@ private final class Shared {
     #expect(!shares.take(0))
   }
 
-  @Test func `a download that was refused a block hears once when it may take a few, or its output is idle`() {
+  @Test func `a refused download is notified once when a quarter is free or its output is idle`() {
     let shares = Shared(1, limit: 16)
     let download = 0
     #expect(shares.fill(0) == 16)
@@ -78,13 +78,13 @@ private final class Shared {
     #expect(shares.giveBack(download, isOutputIdle: true))
   }
 
-  @Test func `a download that was refused no block hears nothing`() {
+  @Test func `a download that was never refused a block is not notified`() {
     let shares = Shared(1, limit: 4)
     for _ in 0..<4 { #expect(shares.take(0)) }
     for _ in 0..<4 { #expect(!shares.giveBack(0, isOutputIdle: true)) }
   }
 
-  @Test func `a download that has ended takes no more, and what it holds counts until it comes back`() {
+  @Test func `a download that has ended takes no more blocks, and its blocks count until they are given back`() {
     let shares = Shared(2, limit: 8)
     #expect(shares.fill(0) == 4)
     shares.close(0)

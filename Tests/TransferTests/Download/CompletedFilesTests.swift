@@ -11,7 +11,7 @@ import Wire
     swarm.log.compactMap { if case .filesCompleted(let entries) = $0.action { entries } else { nil } }
   }
 
-  @Test func `each file with bytes is reported once, and counted`() throws {
+  @Test func `each file with bytes is reported once and counted`() throws {
     let lengths = [5, 3 << 20, 70_000, 0, 4 << 20 + 1, 300_000, 9]
     var swarm = Swarm([VirtualPeer(), VirtualPeer()], layout: ChunkLayout(try someFolder(lengths)))
     swarm.run()
@@ -22,7 +22,7 @@ import Wire
     #expect(folder.totalBytes == UInt64(lengths.reduce(0, +)))
   }
 
-  @Test func `files that an earlier download left are reported together, before the others`() throws {
+  @Test func `files that an earlier download completed are reported together, before the others`() throws {
     // Two chunks with 40 files each, and a larger file.
     let layout = ChunkLayout(try someFolder(Array(repeating: 16_384, count: 80) + [2 << 20]))
     var swarm = Swarm([VirtualPeer()], layout: layout)
@@ -37,7 +37,7 @@ import Wire
     #expect(reports.dropFirst().joined().contains(80))
   }
 
-  @Test func `only files with wanted leaves are reported, also if others come with them`() throws {
+  @Test func `only files with wanted leaves are reported, even if others become complete with them`() throws {
     let folder = try someFolder([5, 70_000, 300_000, 9, 2 << 20])
     var wanted = EntrySet(entryCount: 5)
     for entry in [0, 2] { wanted.insert(entry) }
@@ -50,7 +50,7 @@ import Wire
     #expect(swarm.state.progress(at: swarm.now).folder?.totalBytes == 300_005)
   }
 
-  @Test func `a single file has no files to report`() {
+  @Test func `a download of a single file reports no files`() {
     var swarm = Swarm([VirtualPeer()], layout: ChunkLayout(fileLength: 3 << 20)!)
     swarm.run()
     #expect(swarm.finished != nil && reports(swarm).isEmpty && swarm.state.progress(at: swarm.now).folder == nil)

@@ -20,7 +20,7 @@ import Wire
     }
   }
 
-  @Test func `a new peer has one chunk in flight until its first verifies`() {
+  @Test func `a new peer has one chunk in flight until its first chunk verifies`() {
     var swarm = Swarm([VirtualPeer()])
     swarm.run(until: .milliseconds(103))
     #expect(requests(swarm).count == 1)
@@ -30,7 +30,7 @@ import Wire
     #expect(swarm.deepest[ConnectionID(1)] == 16)
   }
 
-  @Test func `a retry goes to the best peer that has nothing to do`() {
+  @Test func `a retry goes to the best idle peer`() {
     var settings = DownloadSettings()
     settings.hedges = false
     let silent = VirtualPeer(conduct: .silent)
@@ -46,7 +46,7 @@ import Wire
     #expect(swarm.deepest[ConnectionID(1)] == 2)
   }
 
-  @Test func `a peer's own limit of requests in flight is kept`() {
+  @Test func `the peer's own limit of requests in flight is kept`() {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
     state.handle(.connected(ConnectionID(1), peerID(1), requestsMax: 3), at: .zero)
@@ -60,7 +60,7 @@ import Wire
     #expect(asked == 4)
   }
 
-  @Test func `a chunk times out at exactly 30 s, is cancelled, and keeps its verified leaves`() throws {
+  @Test func `a chunk times out at exactly 30 s, is cancelled and keeps its verified leaves`() throws {
     var settings = DownloadSettings()
     settings.hedges = false
     var swarm = Swarm(
@@ -85,7 +85,7 @@ import Wire
     #expect(retry.leaves == LeafRange(first: 8, count: 56))
   }
 
-  @Test func `after three retries the chunk has failed, and with it the download`() {
+  @Test func `a chunk that fails after three retries ends the download`() {
     var swarm = Swarm([VirtualPeer(conduct: .silent)], layout: ChunkLayout(fileLength: 1 << 20)!)
     swarm.run()
     #expect(swarm.failure == .outOfRetries(ChunkIndex(0)))
@@ -102,7 +102,7 @@ import Wire
     #expect(stats.failedChunks == 1 && stats.retries == 3 && stats.peers[0].score == 0 && stats.peers[0].failures == 4)
   }
 
-  @Test func `the clock of a chunk starts at the last byte of the answer before it`() throws {
+  @Test func `the clock of a chunk starts at the last byte of the previous answer`() throws {
     // Each chunk takes 20 s. With two in flight, the second is verified 40 s after its request.
     var swarm = Swarm([.slow(1_048_576 / 20)], layout: ChunkLayout(fileLength: 4 << 20)!)
     swarm.run()
@@ -115,7 +115,7 @@ import Wire
     for latency in latencies { #expect(latency > .seconds(19.9) && latency < .seconds(20.1)) }
   }
 
-  @Test func `a retry goes to another peer where one has the chunk`() throws {
+  @Test func `a retry goes to another peer if one has the chunk`() throws {
     var settings = DownloadSettings()
     settings.hedges = false
     settings.maxWorkers = 1
@@ -126,7 +126,7 @@ import Wire
     #expect(first.map(\.connection) == [ConnectionID(1), ConnectionID(2)])
   }
 
-  @Test func `directly after a failure a worker turns to the next of its set`() {
+  @Test func `right after a failure a worker goes to the next peer of its set`() {
     var settings = DownloadSettings()
     settings.hedges = false
     settings.maxWorkers = 1
@@ -136,7 +136,7 @@ import Wire
     #expect(requests(swarm).prefix(2).map(\.connection) == [ConnectionID(1), ConnectionID(2)])
   }
 
-  @Test func `a lost connection spends a retry for the chunk first in line only`() {
+  @Test func `a lost connection spends a retry only for the first chunk in its queue`() {
     var swarm = Swarm([VirtualPeer(lostAt: .seconds(1))])
     swarm.run(until: .seconds(2))
     let retried = swarm.reports.compactMap { report -> ChunkIndex? in
@@ -146,7 +146,7 @@ import Wire
     #expect(swarm.deepest[ConnectionID(1)]! > 8)
   }
 
-  @Test func `with every peer gone the download ends 30 s after the loss of the last`() {
+  @Test func `if every peer is gone, the download ends 30 s after the last one was lost`() {
     var swarm = Swarm([
       VirtualPeer(lostAt: .seconds(1), away: .milliseconds(500)..<(.seconds(900))),
       VirtualPeer(lostAt: .seconds(2), away: .milliseconds(500)..<(.seconds(900))),
@@ -160,7 +160,7 @@ import Wire
     #expect(addresses.map(\.outcome) == [.dialFailed(.refused), .dialFailed(.refused)])
   }
 
-  @Test func `a peer that returns is found by dialling again after 1 s, 2, 4 and 8`() throws {
+  @Test func `a lost peer is dialled again after 1, 2, 4 and 8 s`() throws {
     var swarm = Swarm([VirtualPeer(lostAt: .seconds(1), away: .milliseconds(500)..<(.seconds(10)))])
     swarm.run()
     #expect(swarm.finished != nil && swarm.isWhole)
@@ -170,7 +170,7 @@ import Wire
     #expect(try #require(swarm.finished).peers.count == 1)
   }
 
-  @Test func `when no address answers the download ends at once and says why of each`() {
+  @Test func `if no address answers, the download ends at once with the reason of each`() {
     var swarm = Swarm([VirtualPeer(conduct: .down(.refused)), VirtualPeer(conduct: .down(.timedOut))])
     swarm.run()
     #expect(
@@ -183,7 +183,7 @@ import Wire
     #expect(swarm.log.count { if case .dial = $0.action { true } else { false } } == 2)
   }
 
-  @Test func `a start without success says what stood in its way`() throws {
+  @Test func `a start without success fails with notFound, notAdmitted, everyPeerLied or noPeers`() throws {
     func failure(_ conducts: VirtualPeer.Conduct...) -> DownloadFailure? {
       var swarm = Swarm(conducts.map { VirtualPeer(conduct: $0) })
       swarm.run(until: .seconds(1))
@@ -200,7 +200,7 @@ import Wire
     try expect(failure()) { if case .noPeers([]) = $0 { true } else { false } }
   }
 
-  @Test func `nothing ends before the addresses of the start are all known`() {
+  @Test func `no download ends before all addresses of its start are known`() {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
     state.handle(.dialFailed(ConnectionID(1), .refused), at: .milliseconds(1))
@@ -209,14 +209,14 @@ import Wire
     #expect(state.isEnded)
   }
 
-  @Test func `OPEN that is not answered counts as no answer after 30 s`() {
+  @Test func `an OPEN without an answer fails after 30 s`() {
     var swarm = Swarm([VirtualPeer(conduct: .mute)])
     swarm.run()
     #expect(swarm.failure == .unreachable([AddressReport(address: swarm.address(of: 0), outcome: .silent)]))
     #expect(swarm.now == .milliseconds(30_001))
   }
 
-  @Test func `a page that an unproven peer does not answer in 2 s is asked of another peer`() {
+  @Test func `a page that an unproven peer does not send within 2 s is asked of another peer`() {
     var swarm = Swarm([VirtualPeer(conduct: .pageless), VirtualPeer()], layout: small)
     swarm.run()
     let pages = swarm.log.compactMap { record -> (Instant, ConnectionID)? in
@@ -227,13 +227,13 @@ import Wire
     #expect(swarm.finished != nil)
   }
 
-  @Test func `a page that nobody answers ends the download after its retries`() {
+  @Test func `a page that no peer sends ends the download after its retries`() {
     var swarm = Swarm([VirtualPeer(conduct: .pageless)], layout: small)
     swarm.run()
     #expect(swarm.failure == .pageOutOfRetries(PageIndex(0)))
   }
 
-  @Test func `of two connections to one peer the second is let go, and its address serves after a loss`() {
+  @Test func `the second connection to one peer is closed, and its address is used after a loss`() {
     var swarm = Swarm([
       VirtualPeer(lostAt: .seconds(1), away: .milliseconds(500)..<(.seconds(900)), identity: 9),
       VirtualPeer(latency: .milliseconds(2), identity: 9),
@@ -244,7 +244,7 @@ import Wire
     #expect(swarm.isWhole)
   }
 
-  @Test func `a banned peer is not let in by another address`() {
+  @Test func `a banned peer is not accepted from another address`() {
     var swarm = Swarm([
       VirtualPeer(conduct: .liar, identity: 9), VirtualPeer(latency: .milliseconds(50), identity: 9), VirtualPeer(),
     ])
@@ -253,7 +253,7 @@ import Wire
     #expect(swarm.finished?.peers.first { $0.peer == peerID(9) }?.bytes == 0)
   }
 
-  @Test func `after two lies from one address unproven peers there are tried last`() {
+  @Test func `after two lies from one address its unproven peers are tried last`() {
     var settings = DownloadSettings()
     settings.maxWorkers = 1
     var peers = [VirtualPeer(conduct: .liar, ip: 77), VirtualPeer(conduct: .liar, ip: 77)]
@@ -265,7 +265,7 @@ import Wire
     #expect(swarm.finished?.peers.first { $0.peer == peerID(4) }?.chunks == 100)
   }
 
-  @Test func `a resumed chunk counts as finished and has no line`() throws {
+  @Test func `a resumed chunk counts as finished and gets no log line`() throws {
     var swarm = Swarm([VirtualPeer()], layout: small)
     swarm.resumable = Resumable(
       pages: [PageIndex(0)],
@@ -283,7 +283,7 @@ import Wire
     #expect(!swarm.log.contains { if case .fetchPage = $0.action { true } else { false } })
   }
 
-  @Test func `reports of chunks wait for the start, requests do not`() throws {
+  @Test func `reports of chunks wait for the start report, requests do not`() throws {
     // The third peer's dial takes a second to fail. So the start is reported 100 ms after the first manifest.
     var swarm = Swarm([
       VirtualPeer(bytesPerSecond: 100 * 1_048_576), VirtualPeer(latency: .milliseconds(20)),
@@ -300,7 +300,7 @@ import Wire
     #expect(requests(swarm)[0].at < .milliseconds(10))
   }
 
-  @Test func `in order no chunk is asked for beyond the window`() {
+  @Test func `in order, no chunk beyond the window is requested`() {
     var settings = DownloadSettings()
     settings.order = .inOrder(windowChunks: 16)
     var swarm = Swarm(
@@ -315,7 +315,7 @@ import Wire
     #expect(consumed.finished != nil && consumed.isWhole)
   }
 
-  @Test func `a disk that fails and a user who gives up end the download at once`() {
+  @Test func `a failing disk or a cancellation ends the download at once`() {
     var full = Swarm([VirtualPeer()])
     full.run(until: .seconds(1))
     full.handle(.writeFailed)
@@ -328,7 +328,7 @@ import Wire
     #expect(stopped.state.deadline == nil)
   }
 
-  @Test func `an answer that stops is taken over by a second peer, and costs no retry`() throws {
+  @Test func `an answer that stalls is taken over by a second peer and costs no retry`() throws {
     var swarm = Swarm(
       [VirtualPeer(), VirtualPeer(), VirtualPeer(conduct: .stalls(afterLeaves: 8))],
       layout: ChunkLayout(fileLength: 60 << 20)!)
@@ -341,14 +341,14 @@ import Wire
     #expect(swarm.log.contains { if case .cancel(ConnectionID(3), _) = $0.action { true } else { false } })
   }
 
-  @Test func `a loser that delivered nothing is scored`() throws {
+  @Test func `a hedge's loser that delivered no byte loses score`() throws {
     var swarm = Swarm(
       [VirtualPeer(), VirtualPeer(), VirtualPeer(conduct: .silent)], layout: ChunkLayout(fileLength: 60 << 20)!)
     swarm.run()
     #expect(try #require(swarm.finished).peers[2].score == 75)
   }
 
-  @Test func `no file is hedged for more than five per cent`() throws {
+  @Test func `at most 5 percent of a file are hedged`() throws {
     let layout = ChunkLayout(fileLength: 19 << 20)!
     var swarm = Swarm([VirtualPeer(), VirtualPeer(conduct: .silent)], layout: layout)
     swarm.run()
@@ -360,7 +360,7 @@ import Wire
     #expect(asked.values.reduce(0, +) - (19 << 20) <= 2 << 20)
   }
 
-  @Test func `events of connections that are gone change nothing`() {
+  @Test func `events of closed connections change nothing`() {
     var swarm = Swarm([VirtualPeer()], layout: small)
     swarm.run(until: .milliseconds(50))
     let before = swarm.log.count
@@ -376,7 +376,7 @@ import Wire
     #expect(swarm.log.count == before)
   }
 
-  @Test func `a peer at score 0 gets a probe after a while and can come back`() throws {
+  @Test func `a peer at score 0 gets a probe after a while and can recover`() throws {
     var settings = DownloadSettings()
     settings.maxWorkers = 1
     settings.hedges = false
@@ -389,7 +389,7 @@ import Wire
     #expect(try #require(swarm.finished).peers[1].score == 5)
   }
 
-  @Test func `what turns out to be on the disk later is not asked for`() throws {
+  @Test func `chunks that are found on the disk later are not requested`() throws {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
     state.handle(.connected(ConnectionID(1), peerID(1)), at: .zero)
@@ -405,7 +405,7 @@ import Wire
     #expect(isEnded)
   }
 
-  @Test func `a page at hand is fetched from nobody, and its chunks are asked for once the disk was compared`() throws {
+  @Test func `a page at hand is not fetched, and its chunks are requested after the comparison with the disk`() throws {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
     state.handle(.connected(ConnectionID(1), peerID(1)), at: .zero)

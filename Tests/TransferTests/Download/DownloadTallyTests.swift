@@ -5,7 +5,7 @@ import Testing
 @testable import Transfer
 
 @Suite struct DownloadTallyTests {
-  @Test func `bytes that came before, or were not needed, count apart and not as speed`() {
+  @Test func `resumed and duplicate bytes are counted apart and not as speed`() {
     var tally = DownloadTally(at: .zero)
     tally.verified(byteCount: 1000, needed: 1000, fresh: 1000, at: .zero)
     tally.verified(byteCount: 1000, needed: 900, fresh: 400, at: .milliseconds(500))
@@ -13,7 +13,7 @@ import Testing
     #expect(tally.bytesPerSecond(at: .seconds(1)) == 1400)
   }
 
-  @Test func `bytes of an earlier download are not fetched`() {
+  @Test func `bytes of an earlier download do not count as fetched`() {
     var tally = DownloadTally(at: .zero)
     tally.resumed(100, of: ChunkIndex(1))
     tally.resumed(20, of: ChunkIndex(1))
@@ -21,7 +21,7 @@ import Testing
     #expect(tally.fetchedBytes(of: ChunkIndex(1), of: 1000) == 880)
   }
 
-  @Test func `reports of chunks come after the start, and other actions at once`() {
+  @Test func `reports of chunks come after the start report, other actions at once`() {
     let failed = DownloadReport.chunkFailed(chunk: ChunkIndex(0), peer: peerID(1))
     let started = DownloadReport.started(chunks: 1, peers: 1)
     var actions = DownloadActions()

@@ -22,7 +22,7 @@ import Wire
       token, askedAt: asked, heardAt: answers ? asked + .milliseconds(1) : asked, at: answers ? asked : late)
   }
 
-  @Test mutating func `the newer of two goes when the older has answered`() {
+  @Test mutating func `the newer of two connections is closed when the older one has answered`() {
     #expect(come(1) == (.admitted, []))
     #expect(come(2) == (.admitted, [.probe(1)]))
     #expect(admission.judge(1, askedAt: asked, heardAt: asked, at: asked + .seconds(4)) == nil, "too early to tell")
@@ -31,7 +31,7 @@ import Wire
     #expect(judge(1, answers: true) == [], "once")
   }
 
-  @Test mutating func `the older of two goes when it is dead`() {
+  @Test mutating func `the older of two connections is closed when it does not answer`() {
     _ = come(1)
     _ = come(2)
     #expect(judge(1, answers: false) == [.closeDuplicate(1)])
@@ -39,12 +39,12 @@ import Wire
     #expect(come(3).orders == [.probe(2)])
   }
 
-  @Test mutating func `of two connections of two peers each stays`() {
+  @Test mutating func `connections of different peers all stay`() {
     #expect(come(1, as: 1) == (.admitted, []))
     #expect(come(2, as: 2) == (.admitted, []))
   }
 
-  @Test mutating func `a peer that closes one itself needs no verdict`() {
+  @Test mutating func `if the peer closes one of the two itself, no more are closed`() {
     _ = come(1)
     _ = come(2)
     #expect(admission.end(1) == [], "the dialer took the other for older")
@@ -56,7 +56,7 @@ import Wire
     #expect(admission.holdsPlace(2))
   }
 
-  @Test mutating func `of three the oldest that lives stays`() {
+  @Test mutating func `of three connections the oldest one that answers stays`() {
     _ = come(1)
     #expect(come(2).orders == [.probe(1)])
     #expect(come(3).orders == [], "it is asked already")
@@ -73,12 +73,12 @@ import Wire
     #expect(come(4_000).verdict == .admitted)
   }
 
-  @Test mutating func `connections that both ends mean stay, up to four`() {
+  @Test mutating func `connections that both ends declare as several stay, up to four`() {
     for token in ConnectionToken(1)...4 { #expect(come(token, severally: true) == (.admitted, [])) }
     #expect(come(5, severally: true) == (.refused, []))
   }
 
-  @Test mutating func `one that is not meant does not stay beside others`() {
+  @Test mutating func `a connection that is not declared as one of several does not stay beside others`() {
     _ = come(1, severally: true)
     #expect(come(2, severally: false).orders == [.probe(1)])
     #expect(come(3, severally: true).orders == [])
@@ -86,7 +86,7 @@ import Wire
     #expect(admission.holdsPlace(3))
   }
 
-  @Test mutating func `a peer that is turned away finds its dead connection gone when it comes again`() {
+  @Test mutating func `a turned-away peer finds its dead connection closed when it comes again`() {
     _ = come(1)
     for token in ConnectionToken(100)..<115 { _ = come(token, as: token.rawValue) }
     #expect(come(2) == (.turnedAway, [.probe(1)]))
@@ -95,7 +95,7 @@ import Wire
     #expect(come(3) == (.admitted, []))
   }
 
-  @Test mutating func `a connection that is turned away is no reason to close another`() {
+  @Test mutating func `a turned-away connection does not close another one`() {
     for token in ConnectionToken(100)..<116 { _ = come(token, as: token.rawValue) }
     #expect(come(1) == (.turnedAway, []))
     _ = admission.end(100)

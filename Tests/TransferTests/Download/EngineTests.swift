@@ -24,14 +24,14 @@ import Wire
     #expect(parallel.duplicateBytes <= 5 << 20)
   }
 
-  @Test func `a path of a hundred milliseconds is as full as a short one`() throws {
+  @Test func `a path of 100 ms latency is used as fully as a short one`() throws {
     var swarm = Swarm([VirtualPeer(latency: .milliseconds(100))])
     swarm.run()
     // The handshake, OPEN, the page and the first chunk each wait for a round trip. Nothing else does.
     #expect(try #require(swarm.finished).duration.inSeconds < 10.6)
   }
 
-  @Test func `work is pulled by who is free`() throws {
+  @Test func `faster peers take more of the work`() throws {
     var swarm = Swarm([.slow(1_048_576), VirtualPeer(bytesPerSecond: 20 * 1_048_576)])
     swarm.run()
     let stats = try #require(swarm.finished)
@@ -40,7 +40,7 @@ import Wire
     #expect(stats.duration.inSeconds < 6)
   }
 
-  @Test func `a lost peer's chunks go to the next peer`() throws {
+  @Test func `the chunks of a lost peer go to the next peer`() throws {
     var swarm = Swarm([VirtualPeer(lostAt: .seconds(1)), VirtualPeer()])
     swarm.run()
     let stats = try #require(swarm.finished)
@@ -48,7 +48,7 @@ import Wire
     #expect(stats.peers[0].failures == 1 && stats.retries == 0, "another peer was there to be asked")
   }
 
-  @Test func `a lie bans at once and costs no retry`() throws {
+  @Test func `a lie bans its sender at once and costs no retry`() throws {
     var settings = DownloadSettings()
     settings.maxRetries = 0
     var swarm = Swarm([VirtualPeer(conduct: .liar), VirtualPeer()], settings: settings)
@@ -63,7 +63,7 @@ import Wire
     #expect(dials == 1)
   }
 
-  @Test func `who answers only BUSY costs neither score nor retry`() throws {
+  @Test func `a peer that answers only BUSY costs neither score nor retry`() throws {
     var swarm = Swarm([VirtualPeer(conduct: .busy(retryAfter: .milliseconds(10))), VirtualPeer()])
     swarm.run()
     let stats = try #require(swarm.finished)
@@ -71,7 +71,7 @@ import Wire
     #expect(stats.retries == 0 && stats.peers[0].score == 100 && stats.peers[0].failures == 0)
   }
 
-  @Test func `a peer that only ever answers BUSY does not hold the download up for ever`() {
+  @Test func `a peer that answers only BUSY does not hold up the download for ever`() {
     var swarm = Swarm([VirtualPeer(conduct: .busy(retryAfter: .seconds(10)))], layout: small)
     swarm.run()
     guard case .noPeers? = swarm.failure else {
@@ -82,7 +82,7 @@ import Wire
     #expect(swarm.now == .milliseconds(30_004 + 30_000 + 3))
   }
 
-  @Test func `BUSY delays a peer for exactly as long as it says, and at most a minute`() {
+  @Test func `BUSY delays a peer for exactly the time that it names, at most a minute`() {
     var swarm = Swarm([VirtualPeer(conduct: .busy(retryAfter: .seconds(7)))], layout: small)
     swarm.run(until: .seconds(20))
     let asked = swarm.times { if case .request = $0 { true } else { false } }
@@ -92,14 +92,14 @@ import Wire
     #expect(long.times { if case .request = $0 { true } else { false } } == [.milliseconds(3), .milliseconds(60_004)])
   }
 
-  @Test func `a withdrawn file is fetched from the others without a retry`() throws {
+  @Test func `a file that a peer withdraws is fetched from other peers without a retry`() throws {
     var swarm = Swarm([VirtualPeer(conduct: .withdraws), VirtualPeer()])
     swarm.run(until: .seconds(12))
     let stats = try #require(swarm.finished)
     #expect(stats.retries == 0 && swarm.reports.contains(.peerLost(peerID(1), .withdrawn)))
   }
 
-  @Test func `who withdraws the file is asked again, three times in vain and no more`() throws {
+  @Test func `a peer that withdrew the file is dialled three times more`() throws {
     var swarm = Swarm([VirtualPeer(conduct: .withdraws)], layout: small)
     swarm.run()
     #expect(swarm.times { if case .dial = $0 { true } else { false } }.count == 4)
@@ -109,7 +109,7 @@ import Wire
     }
   }
 
-  @Test func `to be told that one is not allowed ends like a refusal of the file`() throws {
+  @Test func `GOODBYE with not allowed ends the download like a refusal of the file`() throws {
     for others in [[], [VirtualPeer(conduct: .refuses(.noSuchFile))]] {
       var swarm = Swarm([VirtualPeer(conduct: .mute)] + others)
       for index in swarm.peers.indices { swarm.handle(.addressAdded(swarm.address(of: index), pinned: nil)) }
@@ -124,7 +124,7 @@ import Wire
     }
   }
 
-  @Test func `peers with parts of a file make a whole`() throws {
+  @Test func `peers that have different parts of a file complete it together`() throws {
     let layout = ChunkLayout(fileLength: 30 << 20)!
     var swarm = Swarm(
       [
@@ -156,14 +156,14 @@ import Wire
     #expect(pages.count == 251 && Set(pages).count == 251)
   }
 
-  @Test func `an empty file needs no peer but the one that names it`() throws {
+  @Test func `an empty file needs no peer other than the one that names it`() throws {
     var swarm = Swarm([VirtualPeer()], layout: ChunkLayout(fileLength: 0)!)
     swarm.run()
     #expect(try #require(swarm.finished).totalChunks == 0)
     #expect(swarm.reports.contains(.started(chunks: 0, peers: 1)))
   }
 
-  @Test func `the same seed plays the same run`() {
+  @Test func `the same seed gives the same run`() {
     func play() -> [DownloadAction] {
       var swarm = Swarm(
         [VirtualPeer(lostAt: .seconds(1)), VirtualPeer(conduct: .liar), .slow(1_048_576), VirtualPeer()], seed: 7)
@@ -174,7 +174,7 @@ import Wire
   }
 
   @Test(arguments: 0..<40 as Range<UInt64>)
-  func `whatever the swarm does, the download ends with a whole file or a clear error`(seed: UInt64) {
+  func `whatever the swarm does, the download ends with a complete file or a clear error`(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     let conducts: [VirtualPeer.Conduct] = [
       .honest, .honest, .honest, .liar, .silent, .refuses(.noSuchFile), .down(.refused), .stalls(afterLeaves: 8), .mute,

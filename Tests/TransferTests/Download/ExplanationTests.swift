@@ -14,7 +14,7 @@ struct ExplanationTests {
     explanation.limits.contains(where: matches)
   }
 
-  @Test func `honest peers that send all the time are the limit themselves`() throws {
+  @Test func `if peers send all the time, they are the limit`() throws {
     var swarm = Swarm([VirtualPeer(), VirtualPeer(), VirtualPeer(), VirtualPeer()])
     swarm.run()
     let explanation = try explain(swarm)
@@ -40,14 +40,14 @@ struct ExplanationTests {
     #expect(has(explanation) { if case .failingPeers(let failing) = $0 { failing.contains(peers[3]) } else { false } })
   }
 
-  @Test func `peers far away that have little to send are waited for`() throws {
+  @Test func `waiting for distant peers with little to send is named as the limit`() throws {
     var swarm = Swarm(
       [VirtualPeer(latency: .seconds(2), bytesPerSecond: 1e9)], layout: ChunkLayout(fileLength: 1 << 20)!)
     swarm.run()
     #expect(has(try explain(swarm)) { if case .roundTrips = $0 { true } else { false } })
   }
 
-  @Test func `peers that no worker drives call for more workers`() throws {
+  @Test func `if peers have no worker, the explanation suggests more workers`() throws {
     var settings = DownloadSettings()
     settings.maxWorkers = 2
     var swarm = Swarm(Array(repeating: VirtualPeer(), count: 6), settings: settings)
@@ -56,7 +56,7 @@ struct ExplanationTests {
     #expect(explanation.limits.contains(.workers(peers: 6)))
   }
 
-  @Test func `of a file that was here already there is nothing to explain`() throws {
+  @Test func `a file that was already there needs no explanation`() throws {
     var swarm = Swarm([VirtualPeer()], layout: ChunkLayout(fileLength: 1 << 20)!)
     swarm.resumable = Resumable(leaves: [(ChunkIndex(0), .max)])
     swarm.run()

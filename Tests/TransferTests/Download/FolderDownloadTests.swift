@@ -23,7 +23,7 @@ import Wire
     #expect(pages(swarm).isEmpty && swarm.faults.isEmpty)
   }
 
-  @Test func `pages are asked for of larger files only, beside the shared chunks`() throws {
+  @Test func `pages are requested for larger files only, beside the shared chunks`() throws {
     let lengths = [5, 3 << 20, 70_000, 0, 4 << 20 + 1, 300_000, 9]
     let layout = ChunkLayout(try someFolder(lengths, chunksPerPage: 4))
     var settings = DownloadSettings()
@@ -39,7 +39,7 @@ import Wire
     #expect(swarm.times(of: isRequest)[0] < swarm.times(of: isRequest)[1])
   }
 
-  @Test func `shared chunks are asked for only once they were compared with the disk`() throws {
+  @Test func `shared chunks are requested only after they were compared with the disk`() throws {
     let layout = ChunkLayout(try someFolder([5, 70_000, 300_000]))
     var swarm = Swarm([VirtualPeer()], layout: layout)
     swarm.resumable.holdsSharedChunks = true
@@ -53,7 +53,7 @@ import Wire
     #expect(leaves == [LeafRange(first: 1, count: layout.leafCount(of: ChunkIndex(0)) - 1)])
   }
 
-  @Test func `a download whose shared chunks are compared for long does not give up`() throws {
+  @Test func `a download whose shared chunks take long to compare does not give up`() throws {
     let layout = ChunkLayout(try someFolder([5, 70_000]))
     var swarm = Swarm([VirtualPeer()], layout: layout)
     swarm.resumable.holdsSharedChunks = true
@@ -64,7 +64,7 @@ import Wire
     #expect(swarm.finished != nil)
   }
 
-  @Test func `the pipeline of small chunks is as deep as the wire allows`() throws {
+  @Test func `the pipeline of small chunks is as deep as the protocol allows`() throws {
     // Chunks of four one-byte files. If chunks were counted, 16 in flight would be only 64 bytes.
     let folder = try someFolder(Array(repeating: 1, count: 4000), chunkSize: 4 << 14, leafSize: 1 << 14)
     var swarm = Swarm([VirtualPeer(latency: .milliseconds(50))], layout: ChunkLayout(folder))
@@ -84,7 +84,7 @@ import Wire
     #expect(swarm.deepest.values.max() == 4)
   }
 
-  @Test func `a chunk is late by its own size`() throws {
+  @Test func `the time after which a chunk is late grows with its size`() throws {
     var estimate = TurnaroundEstimate()
     #expect(estimate.threshold(byteCount: 1000) == nil)
     for _ in 0..<10 { estimate.add(.seconds(1), byteCount: 1000) }
@@ -93,7 +93,7 @@ import Wire
     #expect(estimate.threshold(byteCount: 250) == .seconds(2), "a small chunk may still take a round trip")
   }
 
-  @Test func `an answer of small leaves crawls by its bytes`() throws {
+  @Test func `progress of an answer with small leaves is counted in bytes`() throws {
     // One leaf of 16 KiB and 63 leaves of one byte: two of these leaves are less than 1/32 of the bytes.
     let layout = ChunkLayout(try someFolder([1 << 14] + Array(repeating: 1, count: 63)))
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)

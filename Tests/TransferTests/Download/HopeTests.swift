@@ -50,7 +50,7 @@ import Wire
   }
 
   @Test(arguments: [CloseCode.done, .tooManyConnections, nil])
-  func `a proven peer that comes and goes without an answer does not keep a download from its end`(
+  func `a proven peer that comes and goes without an answer does not keep a download alive`(
     _ code: CloseCode?
   ) {
     var run = Run()
@@ -79,7 +79,7 @@ import Wire
     #expect(run.now <= .seconds(1 + 480 + 25), "\(run.now.inSeconds) s")
   }
 
-  @Test func `a stream whose reader is late does not end for want of progress`() {
+  @Test func `a stream with a late reader does not end for lack of progress`() {
     var settings = DownloadSettings()
     settings.order = .inOrder(windowChunks: 1)
     var run = Run(settings)
@@ -95,7 +95,7 @@ import Wire
     #expect(run.ending == nil && run.asked.last?.chunk == ChunkIndex(1))
   }
 
-  @Test func `what an earlier download left counts as progress when it is found`() {
+  @Test func `leaves of an earlier download count as progress when they are found`() {
     var run = Run()
     // The user did not name the peer.
     run.handle(.addressHinted(address(1), peerID(1)))
@@ -112,7 +112,7 @@ import Wire
     #expect(run.asked.last?.chunk.rawValue ?? 0 >= 8)
   }
 
-  @Test func `a page that has arrived is asked for no more and is no failure of a peer that leaves meanwhile`() {
+  @Test func `a page that has arrived is not requested again or counted against a peer that leaves`() {
     var run = Run()
     run.handle(.addressAdded(address(1), pinned: nil))
     run.handle(.discoveryFinished)
@@ -128,7 +128,7 @@ import Wire
     #expect(run.asked.map(\.connection) == [.firstInbound])
   }
 
-  @Test func `a page that the journal had is compared for as long as the disk takes`() {
+  @Test func `a page from the journal is compared for as long as the disk takes`() {
     var run = Run()
     run.handle(.addressHinted(address(1), peerID(1)))
     run.handle(.discoveryFinished)
@@ -140,7 +140,7 @@ import Wire
     #expect(run.asked.count == 1)
   }
 
-  @Test func `how long a page is compared with the disk is not held against a peer that nobody named`() {
+  @Test func `the time to compare a page with the disk does not count against an unnamed peer`() {
     var run = Run()
     run.handle(.addressHinted(address(1), peerID(1)))
     run.handle(.discoveryFinished)

@@ -27,7 +27,7 @@ import Wire
     return actions
   }
 
-  @Test func `peers that are full or done with us cost no retry, however many are, and neither does their page`() {
+  @Test func `any number of peers that are full or done cost no retry of a chunk or page`() {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     for event: DownloadEvent in [
       .addressAdded(address(1), pinned: nil), .discoveryFinished, .connected(dialled, peerID(1)),
@@ -47,7 +47,7 @@ import Wire
     #expect(state.statistics(at: .zero).peers.allSatisfy { $0.failures == 0 && $0.score == 100 })
   }
 
-  @Test func `strangers that dial in and open nothing do not keep a download from its end`() {
+  @Test func `strangers that dial in and open nothing do not keep a download alive`() {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
     state.handle(.discoveryFinished, at: .zero)
@@ -67,7 +67,7 @@ import Wire
     }
   }
 
-  @Test func `an address that closes for another connection each time keeps no download from its end`() {
+  @Test func `an address that keeps closing one connection for another does not keep a download alive`() {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
     state.handle(.discoveryFinished, at: .zero)
@@ -86,7 +86,7 @@ import Wire
     #expect(dials.count == 1 + PeerBook.replacedBeforeFoundMax)
   }
 
-  @Test func `when all that were dialled lied, the download waits for a peer that dialled it and left`() {
+  @Test func `if all dialled peers lied, the download waits for a peer that dialled it and left`() {
     var state = running()
     state.handle(.connected(inbound, peerID(2)), at: .zero)
     state.handle(.opened(inbound, layout, isComplete: true), at: .zero)
@@ -101,7 +101,7 @@ import Wire
     #expect(stats.end == .seconds(32))
   }
 
-  @Test func `a connection that is replaced costs its peer nothing, and the other takes over`() {
+  @Test func `a replaced connection costs its peer nothing, and the other one takes over`() {
     var state = running()
     #expect(actions(of: &state).contains { if case .request(dialled, _, _, _, _) = $0 { true } else { false } })
     state.handle(.connected(inbound, peerID(1)), at: .seconds(1))
@@ -131,7 +131,7 @@ import Wire
     #expect(actions(of: &state).contains { if case .dial(address(2), _, _) = $0 { true } else { false } })
   }
 
-  @Test func `a peer whose own connection is lost is dialled where it was before`() {
+  @Test func `a peer whose inbound connection is lost is dialled at its earlier address`() {
     var state = running()
     state.handle(.replaced(dialled), at: .seconds(1))
     state.handle(.connected(inbound, peerID(1)), at: .seconds(1))
@@ -143,7 +143,7 @@ import Wire
     #expect(actions(of: &state).contains { if case .dial(address(1), _, _) = $0 { true } else { false } })
   }
 
-  @Test func `where the other connection does not come the address is dialled again`() {
+  @Test func `if the other connection does not come, the address is dialled again`() {
     var state = running()
     state.handle(.replaced(dialled), at: .seconds(1))
     _ = actions(of: &state)
@@ -152,7 +152,7 @@ import Wire
   }
 
   @Test(arguments: [0, 1, 2, 3])
-  func `a peer that dialled us and then gives nothing is dialled where the user said that it is`(_ way: Int) {
+  func `a peer that dialled us and then gives nothing is dialled at the address that the user named`(_ way: Int) {
     var state = running()
     state.handle(.connected(ConnectionID(inbound.rawValue + 9), peerID(9), from: ipv4(9)), at: .zero)
     state.handle(.opened(ConnectionID(inbound.rawValue + 9), layout, isComplete: true), at: .zero)

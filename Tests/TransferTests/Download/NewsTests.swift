@@ -11,19 +11,19 @@ import Wire
   /// Compares events as text: they contain arrays of tuples, so they are not Equatable.
   private func expect(_ event: DownloadEvent, _ other: DownloadEvent) { #expect("\(event)" == "\(other)") }
 
-  @Test func `each refusal keeps its meaning`() {
+  @Test func `each reason of a refusal is kept`() {
     for refusal in Opened.Refusal.allCases {
       expect(DownloadEvent(.refused(refusal), from: id), .refused(id, refusal))
     }
   }
 
-  @Test func `a page is verified at once, or only after the disk was compared with it`() throws {
+  @Test func `a page is verified at once, or after the comparison with the disk`() throws {
     let page = HashPage(index: PageIndex(2), chunkHashes: [.zero], uncles: [])
     expect(DownloadEvent(.page(page), from: id), .pageVerified(PageIndex(2), from: id))
     expect(DownloadEvent(.page(page), from: id, isCompared: true), .pageArrived(PageIndex(2), from: id))
   }
 
-  @Test func `other news are the event of the same name`() throws {
+  @Test func `other news become the event of the same name`() throws {
     let layout = try #require(ChunkLayout(fileLength: 5))
     let manifest = Manifest(kind: .file, layout: layout, root: .zero, suggestedName: "")
     let request = RequestID(7)
@@ -39,7 +39,7 @@ import Wire
     expect(DownloadEvent(.peers([]), from: id), .peers(id, []))
   }
 
-  @Test func `only code 5 says that another connection stays, and only a lie bans`() {
+  @Test func `only code 5 means that another connection stays, and only a lie bans`() {
     expect(DownloadEvent(.remote(.duplicateConnection, ""), of: id), .replaced(id))
     expect(DownloadEvent(.remote(.idle, ""), of: id), .connectionLost(id, .goodbye(CloseCode.idle.rawValue)))
     expect(DownloadEvent(.violation("a frame"), of: id), .connectionLost(id, .violation))

@@ -25,7 +25,7 @@ import Wire
     #expect(score.value == 0)
   }
 
-  @Test func `worker i owns the live numbers that leave i, and numbers are never given anew`() {
+  @Test func `worker i owns the live numbers that are i modulo the worker count, and no number is reused`() {
     var rotation = PeerRotation(maxWorkers: 3)
     for number in [0, 1, 2, 3, 4, 7] { rotation.join(number) }
     #expect(rotation.workerCount == 3 && rotation.sets == [[0, 3], [1, 4, 7], [2]])
@@ -36,7 +36,7 @@ import Wire
     #expect(rotation.others(of: 1, after: 3) == [7] && rotation.others(of: 1, after: 7) == [3])
   }
 
-  @Test func `retries wait half a second, doubled each time, at most ten`() {
+  @Test func `retries wait 0.5 s, doubled each time, at most 10 s`() {
     #expect((1...7).map { RetryQueue.delay(beforeRetry: $0) } == [0.5, 1, 2, 4, 8, 10, 10].map { .seconds($0) })
     #expect(RetryQueue.delay(beforeRetry: .max) == .seconds(10))
     var generator = SeededGenerator(seed: 3)
@@ -52,7 +52,7 @@ import Wire
     #expect(delays.count > 900)
   }
 
-  @Test func `a rate limiter gives its burst at once and then exactly its rate`() {
+  @Test func `a rate limiter allows its burst at once and then exactly its rate`() {
     var limiter = RateLimiter(bytesPerSecond: 3, burst: 10, at: .zero)
     #expect(limiter.take(upTo: 100, at: .zero) == 10)
     #expect(limiter.take(upTo: 100, at: .zero) == 0)
@@ -69,7 +69,7 @@ import Wire
     #expect(wide.take(upTo: .max, at: Instant(nanoseconds: .max)) == 1 << 33)
   }
 
-  @Test func `a set of chunks finds the first member, alone and in common`() {
+  @Test func `a set of chunks finds its first member, and the first in common with others`() {
     var generator = SeededGenerator(seed: 9)
     for capacity in [1, 63, 64, 65, 4096, 5000, 1 << 20] {
       var (a, b) = (ChunkSet(capacity: capacity), ChunkSet(capacity: capacity))
@@ -93,7 +93,7 @@ import Wire
     }
   }
 
-  @Test func `deadlines come in order, moved and cancelled ones never`() {
+  @Test func `deadlines fire in order, at their last time, and cancelled ones never`() {
     var queue = DeadlineQueue<Int>()
     for key in 0..<100 { queue.set(key, at: .milliseconds(Int64(key * 37 % 100))) }
     for key in stride(from: 0, to: 100, by: 2) { queue.cancel(key) }
@@ -105,14 +105,14 @@ import Wire
     #expect(due.dropLast().map { $0 * 37 % 100 } == due.dropLast().map { $0 * 37 % 100 }.sorted())
   }
 
-  @Test func `the speed is that of the last seconds`() {
+  @Test func `the speed is the average of the last seconds`() {
     var meter = SpeedMeter()
     for second in 0..<20 { meter.add(second < 10 ? 1000 : 500, at: .seconds(Double(second))) }
     #expect(meter.bytesPerSecond(at: .seconds(20)) == 500)
     #expect(meter.bytesPerSecond(at: .seconds(60)) == 0)
   }
 
-  @Test func `a book bounds what it is told and never dials a banned peer's address`() {
+  @Test func `the peer book bounds its addresses and never dials the address of a banned peer`() {
     var book = PeerBook()
     book.ban(peerID(9), at: nil, group: nil)
     book.add(address(1), pinned: peerID(9), at: .zero)
@@ -121,7 +121,7 @@ import Wire
     #expect(book.count == PeerBook.addressesMax)
   }
 
-  @Test func `dials wait 1 s, 2, 4 up to 30 once the file was found`() {
+  @Test func `once the file was found, dials wait 1, 2, 4 and up to 30 s`() {
     var book = PeerBook()
     book.add(address(1), pinned: nil, at: .zero)
     _ = book.nextNamedDial(at: .zero)

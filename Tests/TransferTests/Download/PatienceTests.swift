@@ -82,7 +82,7 @@ import Wire
     #expect(run.state.endedWait == nil)
   }
 
-  @Test func `a download that begins before its peer finishes`() {
+  @Test func `a download that starts before its peer finishes`() {
     var run = Run(.upTo(.seconds(300)))
     run.pass(until: .seconds(200))
     #expect(run.ending == nil)
@@ -100,7 +100,7 @@ import Wire
     #expect(run.ending == nil && run.dials.count == 8 + 9995)
   }
 
-  @Test func `the download ends when its patience is over, and says how long it waited`() throws {
+  @Test func `the download ends when its patience is over, and reports how long it waited`() throws {
     var run = Run(.upTo(.seconds(20)))
     run.pass(until: .seconds(300))
     guard case .unreachable(let reports) = run.ending else {
@@ -138,7 +138,7 @@ import Wire
     }
   }
 
-  @Test func `an address that a discovery found is forgotten after some failures, and a named one is not`() {
+  @Test func `a discovered address is forgotten after some failures, and a named one is not`() {
     var book = PeerBook(isPatient: true)
     book.add(address(1), pinned: nil, at: .zero)
     book.add(address(2), pinned: peerID(2), isHint: true, at: .zero)
@@ -156,7 +156,7 @@ import Wire
 
   // MARK: After a peer had the file
 
-  @Test func `a download whose only peer goes for a long time goes on when it is back`() {
+  @Test func `a download whose only peer is away for long continues when it is back`() {
     var run = Run(.upTo(.seconds(600)))
     run.isUp = true
     run.pass(until: .seconds(1))
@@ -170,7 +170,7 @@ import Wire
     #expect(run.hasFinished)
   }
 
-  @Test func `patience counts from the last leaf`() {
+  @Test func `patience counts from the last verified leaf`() {
     var run = Run(.upTo(.seconds(100)))
     run.isUp = true
     run.pass(until: .seconds(90))
@@ -185,7 +185,7 @@ import Wire
     #expect(run.now == .seconds(190) && run.state.endedWait?.waited == .seconds(100))
   }
 
-  @Test func `a patience shorter than a timeout ends a download no sooner than without it`() {
+  @Test func `a patience shorter than the chunk timeout ends a download no sooner than without patience`() {
     var run = Run(.upTo(.seconds(2)))
     run.isUp = true
     run.pass(until: .seconds(1))
@@ -196,7 +196,7 @@ import Wire
 
   // MARK: Retries
 
-  @Test func `a chunk that is out of retries is tried on, and ends the download with the patience`() {
+  @Test func `a chunk that is out of retries is still tried, and ends the download when patience is over`() {
     var run = Run(.upTo(.seconds(400)))
     run.isUp = true
     run.pass(until: .seconds(250))
@@ -223,7 +223,7 @@ import Wire
 
   // MARK: What is said
 
-  @Test func `a wait names the next dial`() {
+  @Test func `a waiting download reports its next dial`() {
     var run = Run(.upTo(.seconds(300)))
     run.pass(until: .seconds(12))
     let wait = run.state.wait(at: run.now)
@@ -231,7 +231,7 @@ import Wire
     #expect(wait?.nextDial == PeerWait.Dial(address: address(1), delay: .seconds(3)))
   }
 
-  @Test func `a search for a patient download forgets its finds now and then`() {
+  @Test func `the search of a patient download forgets its finds now and then`() {
     let key = FileKey(FileID(kind: .file, length: 7, root: .zero), swarm: nil)
     var search = DiscoverySearch(
       key: key, own: peerID(9), asksNetwork: false, firstPhase: .zero, isPatient: true,

@@ -5,7 +5,7 @@ import Wire
 @testable import Transfer
 
 struct PeerRateTests {
-  @Test func `answers that are handled one right after the other do not look faster than all of them`() {
+  @Test func `answers handled right after one another do not look faster than all of them together`() {
     var score = PeerScore()
     // In each burst, one answer is waited for and nine arrive with it.
     for _ in 0..<100 {

@@ -13,19 +13,19 @@ import Testing
     #expect(watch.due(after: time) == .seconds(140))
   }
 
-  @Test func `without hope it waits no more`() {
+  @Test func `without a trusted peer a download waits no longer than four timeouts`() {
     var watch = ProgressWatch()
     #expect(watch.mayGoOn(isHopeful: false, waitsForReader: false) == false)
     #expect(watch.mayGoOn(isHopeful: false, waitsForReader: true) == false)
   }
 
-  @Test func `with hope it waits three times more`() {
+  @Test func `with a trusted peer a download waits three times more`() {
     var watch = ProgressWatch()
     for _ in 0..<3 { #expect(watch.mayGoOn(isHopeful: true, waitsForReader: false) == true) }
     #expect(watch.mayGoOn(isHopeful: true, waitsForReader: false) == false)
   }
 
-  @Test func `a leaf gives the hope back, a comparison with the disk does not`() {
+  @Test func `a leaf renews the longer wait, and a comparison with the disk does not`() {
     var watch = ProgressWatch()
     for _ in 0..<3 { _ = watch.mayGoOn(isHopeful: true, waitsForReader: false) }
     watch.excuse(until: .seconds(1))
@@ -34,7 +34,7 @@ import Testing
     #expect(watch.mayGoOn(isHopeful: true, waitsForReader: false) == true)
   }
 
-  @Test func `a wait for the reader of a stream uses up no hope`() {
+  @Test func `waiting for the reader of a stream uses up no time`() {
     var watch = ProgressWatch()
     for _ in 0..<9 { #expect(watch.mayGoOn(isHopeful: true, waitsForReader: true) == true) }
     for _ in 0..<3 { #expect(watch.mayGoOn(isHopeful: true, waitsForReader: false) == true) }

@@ -46,7 +46,7 @@ import Wire
     #expect(swarm.faults == [])
   }
 
-  @Test func `peers that say nothing do not hold up the limit`() throws {
+  @Test func `silent peers do not use up the limit`() throws {
     let silent = VirtualPeer(conduct: .silent)
     let byteCount = RequestPaceTests.rate * 60
     var swarm = swarm(
@@ -66,7 +66,7 @@ import Wire
     #expect(stats.duration > .seconds(120) && stats.retries == 0)
   }
 
-  @Test func `bytes on their way to all downloads together are bounded`() {
+  @Test func `the bytes requested by all downloads together are bounded`() {
     var pace = RequestPace(bytesPerSecond: 1_000_000, paidUntil: .zero)
     #expect(pace.wait(inFlight: 359_000, at: .seconds(1)) == nil)
     #expect(pace.wait(inFlight: 361_000, at: .seconds(1)) != nil)
@@ -103,7 +103,7 @@ import Wire
     #expect(asked.allSatisfy { abs($0 - all / 3) < 100_000 }, "\(asked)")
   }
 
-  @Test func `a lifted limit counts at once`() {
+  @Test func `lifting the limit takes effect at once`() {
     var limiter = DownloadLimiter(bytesPerSecond: 1_000)
     var pace = limiter.pace(of: DownloadID(1), at: .seconds(1))
     pace.asked(1 << 20, at: .seconds(1))
@@ -115,7 +115,7 @@ import Wire
     #expect(pace.wait(inFlight: 0, at: .seconds(2)) == nil)
   }
 
-  @Test func `an explanation names the limit`() throws {
+  @Test func `the explanation names the limit`() throws {
     var swarm = swarm([VirtualPeer()], byteCount: 20 << 20, at: RequestPaceTests.rate)
     swarm.run()
     let stats = try #require(swarm.finished)

@@ -25,7 +25,7 @@ import Wire
     return all
   }
 
-  @Test func `a liar that closes before its lie is found is banned all the same`() {
+  @Test func `a liar that closes before its lie is found is still banned`() {
     var state = running()
     state.handle(.pageVerified(PageIndex(0), from: ConnectionID(1)), at: .milliseconds(1))
     state.handle(.answerEnded(ConnectionID(1), RequestID(1)), at: .milliseconds(2))
@@ -39,7 +39,7 @@ import Wire
     }
   }
 
-  @Test func `a liar that is back already is let go`() {
+  @Test func `a liar that has already reconnected is disconnected`() {
     var state = running()
     state.handle(.addressAdded(address(2), pinned: nil), at: .zero)
     state.handle(.connected(ConnectionID(2), peerID(2)), at: .zero)
@@ -53,7 +53,7 @@ import Wire
     #expect(actions(&state).contains(.disconnect(ConnectionID(3), .banned)))
   }
 
-  @Test func `a lie before the file is open again counts as a failure`() {
+  @Test func `a lie found before the file is open again counts as a failure`() {
     var state = running()
     state.handle(.addressAdded(address(2), pinned: nil), at: .zero)
     state.handle(.connected(ConnectionID(2), peerID(2)), at: .zero)

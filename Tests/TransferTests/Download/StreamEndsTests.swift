@@ -37,7 +37,7 @@ import Wire
     #expect(state.isEnded)
   }
 
-  @Test func `a stream that waits for its reader keeps a peer with the end of the file`() {
+  @Test func `a stream that waits for its reader keeps a peer that has the end of the file`() {
     var state = stream(had: 0..<2)
     pass(&state, until: .seconds(70))
     #expect(!state.isEnded)
@@ -48,7 +48,7 @@ import Wire
     #expect(state.isEnded)
   }
 
-  @Test func `a stream asks another peer for the page that it needs next when the first one keeps it`() {
+  @Test func `a stream asks another peer for its next page if the first one does not send it`() {
     var settings = DownloadSettings()
     settings.order = .inOrder(windowChunks: 1)
     (settings.maxWorkers, settings.requestsInFlightMax, settings.chunksPerPage) = (1, 1, 2)

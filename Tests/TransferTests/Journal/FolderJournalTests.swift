@@ -45,7 +45,7 @@ import Testing
     #expect(shared.map(\.hash) == [0, 1].map { folder.knownHash(of: ChunkIndex($0)) })
   }
 
-  @Test func `leaves that were found on the disk are not claimed again`() throws {
+  @Test func `leaves found on the disk are claimed only if the journal had no claim of them`() throws {
     let resume = try #require(journal(of: [(0, 0b1011)])?.resume(of: manifest))
     let events = JournalEvent.found([(ChunkIndex(0), 0b1111)], among: resume.sharedChunks(of: folder, from: 0))
     let masks = events.map { event in
@@ -72,7 +72,7 @@ import Testing
           kind: .folderContents, layout: ChunkLayout(other), root: other.listingRoot, suggestedName: "")) == nil)
   }
 
-  @Test func `a file of one leaf is offered to others before its chunk is whole`() {
+  @Test func `a file of one leaf is offered to others before its chunk is complete`() {
     var held = LocalAvailability(layout)
     held.add(0b100, of: ChunkIndex(0))
     held.add(0b01, of: ChunkIndex(1))
@@ -82,7 +82,7 @@ import Testing
     #expect(held.takeNews(at: .zero).map(\.chunk) == [ChunkIndex(0)])
   }
 
-  @Test func `shared chunks are looked for some at a time`() throws {
+  @Test func `shared chunks are compared with the disk a few at a time`() throws {
     let many = try someFolder(Array(repeating: 9, count: 64 * 2_500))
     let resume = JournalResume()
     var found: [ChunkIndex] = []

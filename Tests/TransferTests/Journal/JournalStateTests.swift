@@ -41,7 +41,7 @@ import Testing
 
   private var claims: [ChunkIndex: UInt64] { JournalContents(decoding: bytes)!.claims(in: Self.layout) }
 
-  @Test mutating func `64 MiB of leaves are synced at once, and one byte less is not`() {
+  @Test mutating func `a sync starts at 64 MiB of unsynced leaves and not at one byte less`() {
     verify(0..<63)
     verify(63..<64, mask: .max >> 1)
     #expect(state.unsyncedBytes == 64 << 20 - 16384)
@@ -51,7 +51,7 @@ import Testing
     #expect(state.unsyncedBytes == 0)
   }
 
-  @Test mutating func `5 s after the first unsynced leaf it is synced, and 1 ns before it is not`() {
+  @Test mutating func `a sync starts 5 s after the first unsynced leaf and not 1 ns earlier`() {
     #expect(state.deadline == nil)
     verify(0..<1, at: 1)
     verify(1..<2, at: 3)
@@ -63,7 +63,7 @@ import Testing
     #expect(state.deadline == nil)
   }
 
-  @Test mutating func `the order is data, claim, sync of the claim`() {
+  @Test mutating func `the data is synced first, then the claim is appended, then the journal is synced`() {
     verify(0..<64)
     #expect(actions() == ["data"])
     #expect(claims.isEmpty)
@@ -75,7 +75,7 @@ import Testing
     #expect(state.deadline == nil)
   }
 
-  @Test mutating func `what is verified while the data syncs is not claimed by it`() {
+  @Test mutating func `leaves that are verified during a data sync are not claimed by it`() {
     verify(0..<64)
     #expect(actions() == ["data"])
     verify(64..<70, at: 0.5)
@@ -92,7 +92,7 @@ import Testing
     #expect(claims.count == 70)
   }
 
-  @Test mutating func `what is due when a sync ends is synced at once`() {
+  @Test mutating func `leaves that are due when a sync ends are synced at once`() {
     verify(0..<64)
     _ = actions()
     verify(64..<200)
@@ -103,7 +103,7 @@ import Testing
     #expect(actions() == ["data"])
   }
 
-  @Test mutating func `leaves that come twice count once`() {
+  @Test mutating func `leaves that are verified twice count once`() {
     for _ in 0..<3 { verify(0..<63) }
     #expect(state.unsyncedBytes == 63 << 20)
     verify(63..<64)
@@ -115,7 +115,7 @@ import Testing
     #expect(state.unsyncedBytes == 0 && state.deadline == nil)
   }
 
-  @Test mutating func `an unfinished chunk is claimed with the hashes of its leaves, once`() throws {
+  @Test mutating func `an unfinished chunk is claimed once with the hashes of its leaves`() throws {
     verify(0..<1, mask: 1)
     state.handle(.timerFired, at: at(5))
     state.handle(.dataSynced, at: at(5))
@@ -133,7 +133,7 @@ import Testing
     #expect(bytes.count - before < 100)
   }
 
-  @Test mutating func `a leaf whose hash is not at hand waits with its claim`() {
+  @Test mutating func `a leaf is not claimed before its hash is known`() {
     state.handle(.verified(ChunkIndex(0), mask: 2, leafHashes: nil), at: at(0))
     state.handle(.timerFired, at: at(5))
     state.handle(.dataSynced, at: at(5))
@@ -146,7 +146,7 @@ import Testing
     #expect(claims == [ChunkIndex(0): 3])
   }
 
-  @Test mutating func `a failed sync is final`() {
+  @Test mutating func `no claim follows a failed sync`() {
     verify(0..<64)
     _ = actions()
     state.handle(.failed, at: at(1))
@@ -157,7 +157,7 @@ import Testing
     #expect(claims.isEmpty)
   }
 
-  @Test mutating func `neither a stray end of a sync nor a chunk beyond the file moves anything`() {
+  @Test mutating func `a sync that ends without a start and a chunk beyond the file change nothing`() {
     state.handle(.dataSynced, at: at(1))
     state.handle(.journalSynced, at: at(1))
     verify(201..<300)
@@ -165,7 +165,7 @@ import Testing
     #expect(actions() == [] && state.unsyncedBytes == 0 && state.deadline == nil)
   }
 
-  @Test mutating func `the last, short chunk counts its own bytes and is whole with its own leaves`() {
+  @Test mutating func `the short last chunk counts its own bytes and is complete with its own leaves`() {
     verify(200..<201)
     #expect(state.unsyncedBytes == 5)
     state.handle(.timerFired, at: at(5))
@@ -175,7 +175,7 @@ import Testing
     #expect(JournalContents(decoding: bytes)?.leafHashes == [:])
   }
 
-  @Test mutating func `pages go with the next claims, each once`() throws {
+  @Test mutating func `pages are written once, with the next claims`() throws {
     let page = HashPage(index: PageIndex(0), chunkHashes: [.zero], uncles: [])
     for _ in 0..<2 { state.handle(.page(page), at: at(0)) }
     #expect(state.deadline == nil, "they can be fetched again: no reason for a sync")
@@ -195,7 +195,7 @@ import Testing
     #expect(claims.count == 128, "it goes on where it ended")
   }
 
-  @Test mutating func `after a resume only what was found is held to be claimed`() {
+  @Test mutating func `after a resume only leaves found on the disk count as claimed`() {
     state.handle(.held(ChunkIndex(0), mask: .max), at: at(0))
     state.handle(.held(ChunkIndex(1), mask: 1), at: at(0))
     #expect(state.deadline == nil)
@@ -207,7 +207,7 @@ import Testing
     #expect(claims == [ChunkIndex(1): UInt64.max - 1])
   }
 
-  @Test mutating func `complete, the order is data, name, folder, and then the journal goes`() {
+  @Test mutating func `on completion come the data sync, the name, the folder sync and the end of the journal`() {
     verify(0..<10)
     state.handle(.completed, at: at(1))
     #expect(actions() == ["data"] && state.deadline == nil && !state.isOver)
@@ -218,7 +218,7 @@ import Testing
   }
 
   @Test(arguments: [false, true])
-  mutating func `complete while a sync is under way, what came since is synced before the name`(isClaimed: Bool) {
+  mutating func `leaves verified during a sync are synced before a complete file gets its name`(isClaimed: Bool) {
     verify(0..<64)
     #expect(actions() == ["data"])
     if isClaimed {
@@ -233,7 +233,7 @@ import Testing
     #expect(actions() == ["place", "folder", "remove"])
   }
 
-  @Test mutating func `without a journal only the end is done`() {
+  @Test mutating func `without a journal only the completion is performed`() {
     state = JournalState(after: nil, in: Self.layout)
     state.handle(.held(ChunkIndex(0), mask: 1), at: at(0))
     verify(0..<200)
@@ -246,7 +246,7 @@ import Testing
     #expect(actions() == ["data", "place", "folder", "remove"])
   }
 
-  @Test mutating func `stopped, what was verified is claimed at once, and what came during a sync after it`() {
+  @Test mutating func `on a stop verified leaves are claimed at once, and leaves that came during a sync after it`() {
     verify(0..<64)
     verify(64..<65, mask: 3)
     state.handle(.stopped, at: at(1))
@@ -260,7 +260,7 @@ import Testing
     #expect(claims.count == 65 && claims[ChunkIndex(64)] == 3)
   }
 
-  @Test mutating func `stopped, leaves whose hashes are not at hand are not waited for`() {
+  @Test mutating func `a stop does not wait for leaves whose hashes are unknown`() {
     state.handle(.verified(ChunkIndex(0), mask: 2, leafHashes: nil), at: at(0))
     state.handle(.stopped, at: at(1))
     #expect(actions() == ["data"])
@@ -268,7 +268,7 @@ import Testing
     #expect(actions() == [] && state.isOver)
   }
 
-  @Test mutating func `stopped, claims of an earlier process are synced, which may not have come to it`() throws {
+  @Test mutating func `a stop syncs the claims of an earlier process, which may not have been synced`() throws {
     verify(0..<1, mask: 1)
     state.handle(.timerFired, at: at(5))
     state.handle(.dataSynced, at: at(5))
@@ -283,7 +283,7 @@ import Testing
   }
 
   @Test(arguments: [JournalEvent.completed, .stopped])
-  mutating func `after a failure neither the end nor anything else is done`(end: JournalEvent) {
+  mutating func `after a failure neither completion nor stop performs anything`(end: JournalEvent) {
     verify(0..<64)
     _ = actions()
     state.handle(.failed, at: at(1))

@@ -44,7 +44,7 @@ import Testing
     try #require(contents.resume(of: Self.manifest, chunksPerPage: 2))
   }
 
-  @Test func `what was written is read`() throws {
+  @Test func `records are read as they were written`() throws {
     let contents = try #require(JournalContents(decoding: Self.journal.bytes))
     #expect(contents.header == JournalHeader(Self.manifest, name: "näme.bin"))
     #expect(contents.name == "other" && contents.byteCount == Self.journal.bytes.count)
@@ -57,7 +57,7 @@ import Testing
     #expect(resume.leafHashes(of: ChunkIndex(1), hash: Self.file.chunkHashes[1], in: layout) == nil, "never written")
   }
 
-  @Test func `torn at any byte, all whole batches before the tear count, and nothing else`() throws {
+  @Test func `a journal cut at any byte gives all complete batches before the cut and nothing else`() throws {
     let (bytes, ends) = Self.journal
     for count in 0...bytes.count {
       let contents = JournalContents(decoding: Array(bytes[..<count]))
@@ -69,7 +69,7 @@ import Testing
     }
   }
 
-  @Test func `a byte that is wrong ends the journal before its batch`() throws {
+  @Test func `a wrong byte ends the journal before its batch`() throws {
     let (bytes, ends) = Self.journal
     for place in bytes.indices {
       var damaged = bytes
@@ -79,13 +79,13 @@ import Testing
     }
   }
 
-  @Test func `a batch is only valid in its place`() throws {
+  @Test func `a batch is valid only in its place`() throws {
     let (bytes, ends) = Self.journal
     let swapped = Array(bytes[..<ends[0]] + bytes[ends[1]..<ends[2]] + bytes[ends[0]..<ends[1]])
     #expect(JournalContents(decoding: swapped)?.byteCount == ends[0])
   }
 
-  @Test func `bytes after the tear are followed by what is appended once they were cut off`() throws {
+  @Test func `new batches can be appended after a torn end is cut off`() throws {
     let (bytes, ends) = Self.journal
     var contents = try #require(JournalContents(decoding: Array(bytes[..<(ends[2] - 1)])))
     let again = Array(bytes[..<contents.byteCount]) + contents.rename(to: "third")
@@ -97,7 +97,7 @@ import Testing
     JournalOpening(bytes, isPartNew: isPartNew, of: Self.manifest, name: name, chunksPerPage: 2)
   }
 
-  @Test func `a journal is gone on with where it is whole, and its torn end is cut off`() throws {
+  @Test func `a complete journal is continued, and a torn end is cut off`() throws {
     let (bytes, ends) = Self.journal
     let whole = opening(bytes)
     #expect(whole.keptByteCount == bytes.count && whole.appended == [] && whole.resume.claims.count == 4)
@@ -107,7 +107,7 @@ import Testing
     #expect(read.name == "third" && read.checksum == torn.contents.checksum)
   }
 
-  @Test func `what is no journal of the file, or has no part file to speak of, is replaced`() throws {
+  @Test func `a journal of another file, or without a part file, is replaced`() throws {
     let bytes = Self.journal.bytes
     let other = JournalContents.opening(
       JournalHeader(Manifest(kind: .file, layout: Self.file.layout, root: .zero, suggestedName: ""), name: "x"))
@@ -119,7 +119,7 @@ import Testing
     }
   }
 
-  @Test func `long files have a journal, unless it could not say their name`() {
+  @Test func `long files have a journal, unless their name is too long for it`() {
     var settings = JournalSettings()
     #expect(!JournalOpening.isNeeded(for: Self.manifest, name: "x", settings))
     settings.fileBytesWithoutJournalMax = Self.manifest.length
@@ -129,7 +129,7 @@ import Testing
     #expect(!JournalOpening.isNeeded(for: Self.manifest, name: String(repeating: "x", count: 256), settings))
   }
 
-  @Test func `of a chunk on the disk only what hashes counts, whatever is claimed`() throws {
+  @Test func `leaves on the disk count only if they match their hashes, whatever the journal claims`() throws {
     let resume = try resume(try #require(JournalContents(decoding: Self.journal.bytes)))
     let pages = PageLayout(Self.file.layout, chunksPerPage: 2)
     let chunks = resume.chunks(of: Self.tree.page(PageIndex(0))!, in: pages)
@@ -142,7 +142,7 @@ import Testing
     #expect(part.verifiedLeaves(bad, in: Self.file.layout) == 8)
   }
 
-  @Test func `holes are read where something is claimed, and gaps where leaves count one by one`() {
+  @Test func `holes of a chunk are read if it has a claim, and gaps if its leaf hashes are known`() {
     let plain = ChunkOnDisk(ChunkIndex(0), hash: .zero)
     let hashed = ChunkOnDisk(ChunkIndex(0), hash: .zero, leafHashes: Self.leafHashes)
     let claimed = ChunkOnDisk(ChunkIndex(0), hash: .zero, claimed: 1)
@@ -152,7 +152,7 @@ import Testing
     #expect(presences.map(claimed.isToBeRead) == [true, true, true])
   }
 
-  @Test func `leaves that are found are held where the journal claims them, and claimed where it does not`() {
+  @Test func `found leaves are held if the journal claims them, and are claimed otherwise`() {
     let chunks = [
       ChunkOnDisk(ChunkIndex(0), hash: .zero, leafHashes: Self.leafHashes, claimed: 6),
       ChunkOnDisk(ChunkIndex(1), hash: .zero),
@@ -164,7 +164,7 @@ import Testing
     #expect(events[2] == "\(JournalEvent.verified(ChunkIndex(1), mask: 15, leafHashes: nil))")
   }
 
-  @Test func `another file's journal gives nothing, and pages that do not lead to the root are left out`() throws {
+  @Test func `a journal of another file gives nothing, and pages that do not lead to the root are dropped`() throws {
     let contents = try #require(JournalContents(decoding: Self.journal.bytes))
     let other = Manifest(kind: .file, layout: Self.file.layout, root: .zero, suggestedName: "")
     #expect(contents.resume(of: other) == nil)
@@ -175,7 +175,7 @@ import Testing
     #expect(try resume(read).pages.isEmpty)
   }
 
-  @Test func `claims of chunks or leaves that the file has not are not heard`() throws {
+  @Test func `claims of chunks or leaves beyond the file are ignored`() throws {
     let header = JournalHeader(Self.manifest, name: "x")
     let records: [JournalRecord] = [
       .leaves(first: ChunkIndex(.max), count: .max, mask: .max), .leaves(first: ChunkIndex(4), count: .max, mask: .max),
@@ -186,7 +186,7 @@ import Testing
   }
 
   @Test(arguments: ["", ".", "..", "a/b", "a\0b", String(repeating: "x", count: 256)])
-  func `a name that is no component is none`(name: String) {
+  func `a name that is not one path component is refused`(name: String) {
     #expect(!JournalHeader.isComponent(name))
     #expect(JournalHeader.isComponent("x" + String(name.prefix(3).filter { $0 != "/" && $0 != "\0" })))
   }

@@ -30,7 +30,7 @@ func host(_ last: Int) -> AddressGroup {
     for place in 0..<8 { #expect(ipv6(changing: place) != ipv6(changing: -1), "byte \(place)") }
   }
 
-  @Test func `IPv4 addresses are not part of the IPv6 network of zeros`() {
+  @Test func `IPv4 addresses do not belong to the IPv6 network of zeros`() {
     var loopback = [UInt8](repeating: 0, count: 16)
     loopback[15] = 1
     #expect(AddressGroup(ip: loopback) == AddressGroup(ip: [UInt8](repeating: 0, count: 16)))

@@ -14,7 +14,7 @@ import Wire
 
   private func layout(_ chunks: Int) -> ChunkLayout { ChunkLayout(fileLength: UInt64(chunks) << 20)! }
 
-  @Test func `words of a bitmap are its bits, wherever it begins and ends`() {
+  @Test func `words of a bitmap hold its bits, wherever it begins and ends`() {
     var generator = SeededGenerator(seed: 3)
     for _ in 0..<200 {
       let first = Int.random(in: 0..<300, using: &generator)
@@ -32,7 +32,7 @@ import Wire
     #expect(last.mask(ofWord: 16_383) == 1 << 63 && last.mask(ofWord: 0) == 0)
   }
 
-  @Test func `a bitmap that repeats what is known changes nothing`() {
+  @Test func `a bitmap that repeats known chunks changes nothing`() {
     let chunks = 262_144
     var availability = RemoteAvailability(isComplete: false, layout: layout(chunks))
     _ = availability.add(LeafRun(chunk: ChunkIndex(70), leaves: LeafRange(first: 0, count: 2)), layout: layout(chunks))
@@ -49,7 +49,7 @@ import Wire
     #expect(outside.isEmpty)
   }
 
-  @Test(arguments: [false, true]) func `copies are counted by word as by chunk`(isInOrder: Bool) {
+  @Test(arguments: [false, true]) func `copies counted by word equal copies counted by chunk`(isInOrder: Bool) {
     var generator = SeededGenerator(seed: 4)
     var byWord = ChunkTable(layout: layout(150), isInOrder: isInOrder)
     var byChunk = byWord

@@ -36,7 +36,7 @@ import Wire
     }
   }
 
-  @Test func `a named source that was lost is dialled again however many strangers are connected`() {
+  @Test func `a lost source that the user named is dialled again, however many strangers are connected`() {
     var state = sharing()
     for event: DownloadEvent in [
       .addressAdded(address(1), pinned: nil), .discoveryFinished, .connected(ConnectionID(1), peerID(1)),
@@ -50,7 +50,7 @@ import Wire
     #expect(actions(of: &state).contains { if case .dial(address(1), _, _) = $0 { true } else { false } })
   }
 
-  @Test func `an address that the user names later displaces a stranger, of the address with the most`() {
+  @Test func `an address that the user names later displaces a stranger of the most frequent address`() {
     var settings = DownloadSettings()
     settings.connectionsMax = 4
     settings.shares = true
@@ -73,7 +73,7 @@ import Wire
     #expect(!all.contains { if case .disconnect(ConnectionID(1), _) = $0 { true } else { false } })
   }
 
-  @Test func `hints never keep an address of the user out of the book`() {
+  @Test func `hints never keep an address of the user out of the peer book`() {
     var book = PeerBook()
     book.discoveryFinished()
     for source in 0..<80 {
@@ -90,7 +90,7 @@ import Wire
     #expect(book.count <= PeerBook.addressesMax)
   }
 
-  @Test func `lies of peers that dialled in count by their address`() {
+  @Test func `lies of peers that dialled in count against their address`() {
     var state = sharing()
     for event: DownloadEvent in [
       .addressAdded(address(1), pinned: nil), .discoveryFinished, .connected(ConnectionID(1), peerID(1)),

@@ -62,7 +62,7 @@ import Wire
   }
 
   @Test(arguments: Misbehaviour.allCases, [1, 64])
-  func `strangers that dial in stop no download of a source that the user named`(
+  func `strangers that dial in never stop a download from a source that the user named`(
     _ misbehaviour: Misbehaviour, chunks: Int
   ) throws {
     for strangers in [1, 4, 9] {
@@ -78,7 +78,7 @@ import Wire
   }
 
   @Test(arguments: Misbehaviour.allCases, [1, 64])
-  func `bad peers that the user named as well stop no download either`(
+  func `bad peers that the user also named never stop a download from a good one`(
     _ misbehaviour: Misbehaviour, chunks: Int
   ) throws {
     for strangers in [1, 4, 9] {
@@ -91,7 +91,7 @@ import Wire
     }
   }
 
-  @Test func `what is kept of strangers does not grow with their number`() throws {
+  @Test func `the memory for strangers does not grow with their number`() throws {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     let layout = ChunkLayout(fileLength: 64 << 20)!
     for event: DownloadEvent in [
@@ -119,7 +119,7 @@ import Wire
     #expect(stats.pastPeers.banned > 6_000)
   }
 
-  @Test func `strangers only, none of which gives anything, end after four timeouts`() {
+  @Test func `a download with only strangers that give nothing ends after four timeouts`() {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     let layout = ChunkLayout(fileLength: 4 << 20)!
     // The peer was found on the local network. The user named none.
@@ -152,7 +152,7 @@ import Wire
 }
 
 @Suite struct HangingPeersTests {
-  @Test func `peers that give a chunk and then hang hold a download up for as long as a peer may be silent`() throws {
+  @Test func `peers that give a chunk and then hang delay a download no longer than a peer may be silent`() throws {
     let layout = ChunkLayout(fileLength: 64 << 20)!
     let hanging = VirtualPeer(bytesPerSecond: 100 * 1_048_576, silentFrom: .milliseconds(30))
     var swarm = Swarm(

@@ -4,7 +4,7 @@ import Testing
 @testable import Transfer
 
 @Suite struct PrimitivesTests {
-  @Test func `a heap gives what is due first, and of equal times what was added first`() {
+  @Test func `a heap returns the earliest element first, and equal ones in the order of adding`() {
     var heap = TimeHeap<Int>()
     for value in 0..<200 { heap.insert(value, at: Instant(nanoseconds: Int64(value * 37 % 10))) }
     heap.filter { $0.value % 4 != 0 }
@@ -17,7 +17,7 @@ import Testing
     #expect(taken == kept.sorted { ($0 * 37 % 10, $0) < ($1 * 37 % 10, $1) })
   }
 
-  @Test func `actions are taken in the order in which they were added, also while more are added`() {
+  @Test func `actions are taken in the order of adding, even if more are added meanwhile`() {
     var queue = ActionQueue<Int>()
     queue.append(1)
     queue += [2, 3]
@@ -32,7 +32,7 @@ import Testing
     #expect(queue.takeFirst() == 7)
   }
 
-  @Test func `a table keeps the order of adding when values change and keys go`() {
+  @Test func `a table keeps the order of adding when values change and keys are removed`() {
     var table = OrderedTable<String, Int>()
     for (value, key) in ["d", "b", "a", "c"].enumerated() { table[key] = value }
     table["b"] = 10

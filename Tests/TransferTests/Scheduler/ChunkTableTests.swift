@@ -41,7 +41,7 @@ import Wire
     #expect(table.verify(mask: LeafRange(first: 0, count: 64).mask, of: chunk).new == 0)
   }
 
-  @Test func `the rarest chunk that a peer has is chosen, ties in order`() {
+  @Test func `the rarest chunk of a peer is chosen, and the first of equally rare ones`() {
     var table = table(chunks: 6)
     for chunk: UInt32 in [0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 5] { table.addCopy(of: ChunkIndex(chunk)) }
     var order: [UInt32] = []
@@ -59,7 +59,7 @@ import Wire
     #expect(table.choose(for: complete(table), below: 4) == ChunkIndex(2))
   }
 
-  @Test func `choosing in a file of a million chunks reads few words, for whole and partial holdings`() {
+  @Test func `choosing in a file of a million chunks reads few words, for complete and partial peers`() {
     var table = ChunkTable(layout: ChunkLayout(fileLength: 1 << 40)!)
     var half = RemoteAvailability(isComplete: false, layout: table.layout)
     var generator = SeededGenerator(seed: 5)
@@ -83,7 +83,7 @@ import Wire
     #expect((table.wordsRead - before) / 2000 <= 32)
   }
 
-  @Test func `a peer that has nothing is not searched again until something changes`() {
+  @Test func `a peer without a chunk to give is not searched again until something changes`() {
     var table = table(chunks: 100)
     let generation = table.generation
     #expect(table.choose(for: RemoteAvailability(isComplete: false, layout: table.layout), below: 100) == nil)

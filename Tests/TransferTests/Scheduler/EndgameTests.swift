@@ -6,7 +6,7 @@ import Wire
 @testable import Transfer
 
 @Suite struct EndgameTests {
-  @Test func `a slow peer holds up the end by little`() throws {
+  @Test func `a slow peer delays the end only a little`() throws {
     let layout = ChunkLayout(fileLength: 100 << 20)!
     let peers = [VirtualPeer](repeating: .slow(10_000_000), count: 7) + [.slow(500_000)]
     var swarm = Swarm(peers, layout: layout)
@@ -18,7 +18,7 @@ import Wire
     #expect(stats.duplicateBytes * 20 <= layout.fileLength)
   }
 
-  @Test func `what waits in one line is taken over, and nobody is blamed`() throws {
+  @Test func `requests that wait in the queue of a slow peer are taken over without blame`() throws {
     var swarm = Swarm([.slow(10_000_000), .slow(1_000_000)], layout: ChunkLayout(fileLength: 20 << 20)!)
     swarm.run()
     let stats = try #require(swarm.finished)
@@ -26,7 +26,7 @@ import Wire
     #expect(stats.duration.inSeconds < 1.08 * Double(20 << 20) / 11_000_000)
   }
 
-  @Test func `what two give of one chunk is cut where frames end`() throws {
+  @Test func `a chunk that two peers send is split where frames end`() throws {
     var cuts = 0
     for seed in 1...10 as ClosedRange<UInt64> {
       let rates = [9.1, 10.3, 11.7, 12.9, 8.3, 10.9].map { VirtualPeer.slow($0 * 1_000_000) }
@@ -46,7 +46,7 @@ import Wire
     #expect(cuts > 10)
   }
 
-  @Test func `an idle peer takes over what would be there last, not what it could bring forward most`() throws {
+  @Test func `an idle peer takes over the request that would finish last`() throws {
     let layout = ChunkLayout(fileLength: 10 << 20)!
     var settings = DownloadSettings()
     settings.maxWorkers = 3
@@ -133,7 +133,7 @@ import Wire
     LeafRun(chunk: ChunkIndex(chunk), leaves: LeafRange(first: first, count: count))
   }
 
-  @Test func `a partial peer is asked for just the leaves that it told of`() {
+  @Test func `a partial peer is asked only for leaves that it announced`() {
     var state = opened(isComplete: false)
     #expect(requests(of: &state).isEmpty)
     state.handle(.have(ConnectionID(1), [run(2, 4, 8)]), at: .zero)
@@ -146,7 +146,7 @@ import Wire
     #expect(requests(of: &state) == [run(1, 0, 64), run(2, 0, 4)])
   }
 
-  @Test func `a chunk that others are promised is asked for last`() {
+  @Test func `chunks promised to other peers are requested last`() {
     for seed in 1...20 as ClosedRange<UInt64> {
       var state = opened(isComplete: true, seed: seed)
       let first = requests(of: &state)[0].chunk
@@ -161,7 +161,7 @@ import Wire
     }
   }
 
-  @Test func `who shares starts at random, who does not in order`() {
+  @Test func `a download that shares starts at a random chunk, and one that does not at the first`() {
     let first = (1...20 as ClosedRange<UInt64>).map { seed in
       var state = opened(isComplete: true, seed: seed)
       return requests(of: &state)[0].chunk.rawValue

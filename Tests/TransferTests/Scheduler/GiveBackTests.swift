@@ -29,7 +29,7 @@ import Wire
   }
 
   @Test(arguments: VirtualPeer.Return.allCases, [2, 9, 64])
-  func `strangers that take turns with a chunk do not keep it from a source that is idle`(
+  func `strangers that pass a chunk among themselves do not keep it from an idle source`(
     _ way: VirtualPeer.Return, chunks: Int
   ) throws {
     for keepsIdentity in [true, false] {
@@ -45,7 +45,7 @@ import Wire
     }
   }
 
-  @Test func `strangers that refuse a chunk promptly, and in turn, do not keep it either`() throws {
+  @Test func `strangers that refuse a chunk at once, in turn, do not keep it from an idle source`() throws {
     for workers in [1, 2, 8] {
       // Longer than a peer is left alone after BUSY.
       let swarm = download(by: .busy, chunks: 9, keepsIdentity: true, workers: workers, hold: .milliseconds(60))
@@ -55,7 +55,7 @@ import Wire
     }
   }
 
-  @Test func `a peer that gave a chunk back is asked for it after those that did not, and the round begins later`() {
+  @Test func `a peer that gave a chunk back is asked after the others, and its round begins with a failure`() {
     let chunk = FetchItem.chunk(ChunkIndex(0))
     var rounds = RetryRounds()
     rounds.gaveBack(chunk, by: 1, heldFor: .seconds(1))
@@ -68,7 +68,7 @@ import Wire
     #expect(attempts.retries == 1 && attempts.lastFailure?.peer == peerID(2))
   }
 
-  @Test func `what comes back promptly counts from the fifth time on, and anew once it is there`() {
+  @Test func `chunks given back at once count from the fifth time on, until the chunk is complete`() {
     let chunk = FetchItem.chunk(ChunkIndex(0))
     var rounds = RetryRounds()
     for _ in 0..<2 {
@@ -80,7 +80,7 @@ import Wire
     }
   }
 
-  @Test func `of what came back without a failure the last 64 are remembered`() {
+  @Test func `the last 64 items given back without a failure are remembered`() {
     func item(_ chunk: Int) -> FetchItem { .chunk(ChunkIndex(UInt32(chunk))) }
     var rounds = RetryRounds()
     for chunk in 0..<2 { rounds.gaveBack(item(chunk), by: 1, heldFor: .seconds(1)) }
@@ -94,7 +94,7 @@ import Wire
     #expect(rounds[item(1_935)] == nil && rounds[item(1_936)]?.standing(of: 1) == .failedBefore)
   }
 
-  @Test func `with much in trouble, what only forgotten peers failed is forgotten, but no lost round is`() {
+  @Test func `if many items have failures, those of forgotten peers are forgotten, and lost rounds are not`() {
     func item(_ chunk: Int) -> FetchItem { .chunk(ChunkIndex(UInt32(chunk))) }
     var rounds = RetryRounds()
     for chunk in 0..<FailureHistory.forgottenFrom {
@@ -113,7 +113,7 @@ import Wire
     VirtualPeer.Conduct.givesBack(by: .busy, after: .milliseconds(1)),
     .givesBack(by: .done, after: .milliseconds(1)), .closes(at: .request),
   ])
-  func `strangers that come in any number do not leave ever more chunks of a large file in trouble`(
+  func `any number of strangers puts only a bounded number of chunks in trouble`(
     _ conduct: VirtualPeer.Conduct
   ) {
     var settings = DownloadSettings()

@@ -7,7 +7,7 @@ import Testing
 @Suite struct PageTableTests {
   private let page = PageIndex(0)
 
-  @Test func `a page that arrived is compared until it is verified`() {
+  @Test func `a page that arrived is being compared until it is verified`() {
     var pages = PageTable(PageLayout(ChunkLayout(fileLength: 10 << 20)!, chunksPerPage: 4))
     #expect(!pages.isComparing)
     pages.arrive(page)
@@ -15,7 +15,7 @@ import Testing
     #expect(pages.verify(page) && !pages.isComparing)
   }
 
-  @Test func `chunks that files share are compared until the caller says so`() {
+  @Test func `shared chunks are being compared until the caller ends the comparison`() {
     var pages = PageTable(PageLayout(ChunkLayout(fileLength: 10 << 20)!, chunksPerPage: 4))
     pages.compareSharedChunks()
     pages.hold(page)

@@ -13,7 +13,7 @@ import Wire
     layout.requestSpan(needed: needed, available: available, of: chunk ?? first).map { $0.first..<$0.end }
   }
 
-  @Test func `leaves without a gap are asked for together`() {
+  @Test func `leaves without a gap are requested together`() {
     #expect(span(0) == nil && span(0b1, 0b10) == nil)
     #expect(span(.max) == 0..<64)
     #expect(span(0b1) == 0..<1 && span(1 << 63) == 63..<64)
@@ -21,7 +21,7 @@ import Wire
     #expect(span(0b111 << 61) == 61..<64)
   }
 
-  @Test func `a gap is spanned if at least half of the bytes are needed`() {
+  @Test func `a request spans a gap if at least half of its bytes are needed`() {
     #expect(span(0b101) == 0..<3)
     #expect(span(0b1001) == 0..<4, "exactly half")
     #expect(span(0b10001) == 0..<1)
@@ -31,14 +31,14 @@ import Wire
     #expect(span(.max >> 32 | 1 << 63) == 0..<64, "33 of 64")
   }
 
-  @Test func `if the whole span needs too little, the longest part that does not is asked for`() {
+  @Test func `if the whole span needs too few bytes, its longest good part is requested`() {
     // Of leaves 0..<10 four are needed, of 0..<6 three.
     #expect(span(0b10_0010_0101) == 0..<6)
     // A needed leaf can make up for a gap before it.
     #expect(span(0b1111_0001) == 0..<8)
   }
 
-  @Test func `a span has no leaf that the peer lacks`() {
+  @Test func `a request has no leaf that the peer lacks`() {
     #expect(span(0b10101, 0b11011) == 0..<1)
     #expect(span(0b10101, 0b11110) == 2..<5)
     #expect(span(.max, 0b1110) == 1..<4)
@@ -84,7 +84,7 @@ import Wire
     #expect(piece(0).isEmpty)
   }
 
-  @Test func `a download asks once for wanted leaves with gaps, and keeps nothing of the gaps`() {
+  @Test func `a download requests wanted leaves and gaps at once, and keeps nothing of the gaps`() {
     var settings = DownloadSettings()
     settings.wanted = .none
     settings.wanted.insert(0x5555_5555_5555_5557, of: ChunkIndex(1))
@@ -104,7 +104,7 @@ import Wire
     #expect(stats?.peers.map(\.bytes) == [34 << 14] && stats?.downloadedChunks == 2)
   }
 
-  @Test func `leaves of a gap do not make a chunk complete, and are asked for if they are wanted later`() {
+  @Test func `leaves of a gap do not complete a chunk, and are requested if they are wanted later`() {
     var table = ChunkTable(layout: layout)
     table.list(first)
     #expect(table.verify(mask: .max >> 1 & ~2, of: first) == (.max >> 1 & ~2, false))

@@ -14,7 +14,7 @@ import Wire
     return rounds
   }
 
-  @Test func `a round is over when each member has failed or left`() {
+  @Test func `a round ends when each member has failed or left`() {
     let rounds = failing([1, 2], of: [1, 2, 3])
     #expect(!rounds.isOver(chunk) { _ in true })
     #expect(rounds.isOver(chunk) { $0 != 3 })
@@ -22,7 +22,7 @@ import Wire
     #expect(!rounds.isOver(.page(PageIndex(3))) { _ in false })
   }
 
-  @Test func `a proven peer that has left has not failed`() {
+  @Test func `a proven peer that left does not count as failed`() {
     var rounds = RetryRounds()
     rounds.fail(chunk, by: 1, peerID(1), .connectionLost(.reset), .left, members: [1])
     #expect(!rounds.isOver(chunk) { _ in true })
@@ -38,7 +38,7 @@ import Wire
     #expect(!rounds.isOver(chunk) { _ in false }, "the next round has not begun")
   }
 
-  @Test func `fewer than four leaves do not give the retries back`() {
+  @Test func `fewer than four new leaves do not reset the retries`() {
     var rounds = failing([1], of: [1])
     _ = rounds.end(chunk, costsRetry: true)
     rounds.gained(3, of: ChunkIndex(3))
@@ -53,7 +53,7 @@ import Wire
     #expect(attempts.retries == 0 && attempts.lostRounds == 1)
   }
 
-  @Test func `an item rests longer after each lost round, until it is verified`() {
+  @Test func `an item waits longer after each lost round, until it is verified`() {
     var generator = SeededGenerator(seed: 1)
     var rounds = failing([1], of: [1])
     _ = rounds.end(chunk, costsRetry: true)
@@ -68,7 +68,7 @@ import Wire
     #expect(rounds.restingCount == 0 && rounds.deadline == nil)
   }
 
-  @Test func `a number that another peer gets is in no round`() {
+  @Test func `a peer number that is reused belongs to no round`() {
     var rounds = failing([1], of: [1, 2])
     rounds.forget(1)
     #expect(rounds[chunk]?.standing(of: 1) == .untried && rounds[chunk]?.members == [2])
@@ -78,7 +78,7 @@ import Wire
 @Suite struct StrangerPaceTests {
   private func group(_ number: UInt8) -> AddressGroup { AddressGroup(ip: ipv4(number)) }
 
-  @Test func `the fifth failure of an address group makes it wait, and each further one twice as long`() {
+  @Test func `the fifth failure of an address group makes it wait, and each further one doubles the wait`() {
     var pace = StrangerPace()
     for _ in 0..<StrangerPace.failuresFree { pace.failed(group(1), at: .zero) }
     #expect(!pace.isWaiting(group(1)))
@@ -93,7 +93,7 @@ import Wire
     #expect(!pace.isWaiting(group(1)))
   }
 
-  @Test func `a group is forgiven when a peer of it proves itself, or after a minute without a failure`() {
+  @Test func `an address group is forgiven when one of its peers is proven, or after a minute without failures`() {
     var pace = StrangerPace()
     for _ in 0..<9 { pace.failed(group(1), at: .zero) }
     pace.proved(group(1))
@@ -105,7 +105,7 @@ import Wire
     #expect(!pace.isWaiting(group(2)))
   }
 
-  @Test func `any number of groups costs bounded memory`() {
+  @Test func `any number of address groups takes bounded memory`() {
     var table = RecentTable<Int, Int>(capacity: 100)
     for i in 0...100_000 {
       table[i] = i

@@ -71,7 +71,7 @@ import Wire
     }
   }
 
-  @Test func `a slow peer is asked again when the others gave all that they have`() {
+  @Test func `a slow peer is asked again when the others gave all their leaves`() {
     var run = Run()
     run.beginsWithSilentPeer(layout, named: 1...2)
     run.opens(2, layout, isComplete: false, at: .seconds(1))
@@ -88,7 +88,7 @@ import Wire
     #expect(run.asked.dropFirst(2).first?.leaves == LeafRange(first: 4, count: 60))
   }
 
-  @Test func `a slow peer is asked again when a peer leaves that came after the round began`() {
+  @Test func `a slow peer is asked again when a peer leaves that joined after the start of the round`() {
     var run = Run()
     run.beginsWithSilentPeer(layout, named: 1...3)
     run.opens(2, layout, isComplete: true, at: .seconds(1))
@@ -102,7 +102,7 @@ import Wire
     #expect(run.asked.count > 3)
   }
 
-  @Test func `a peer that came late, failed in the round and left is not awaited`() {
+  @Test func `a peer that joined late, failed in the round and left is not awaited`() {
     var run = Run()
     run.beginsWithSilentPeer(layout, named: 1...3)
     run.opens(3, layout, isComplete: true, at: .seconds(1))
@@ -118,7 +118,7 @@ import Wire
     #expect(run.retries == [peerID(2)])
   }
 
-  @Test func `strangers cost no retry while a peer that the discovery found has not answered yet`() {
+  @Test func `strangers cost no retry while a peer found by discovery has not answered yet`() {
     func retriesAfterAStranger(isFoundAtFirst: Bool) -> [PeerID] {
       var run = Run()
       let stranger = ConnectionID.firstInbound

@@ -59,7 +59,7 @@ import Wire
     }
   }
 
-  @Test func `the timeout of a request counts from when the peer served another download last`() {
+  @Test func `a request's timeout starts when the peer last served another download`() {
     var (state, silent) = (running(), running())
     #expect(timeouts(play(&silent, until: 45, served: 0)).first == 30, "a silent peer")
     #expect(timeouts(play(&state, until: 45, served: 10)).first == 40)
@@ -73,7 +73,7 @@ import Wire
     #expect(cancels.first?.at == 90)
   }
 
-  @Test func `another peer then gets the request, before the download ends for lack of progress`() {
+  @Test func `another peer gets the request before the download ends for lack of progress`() {
     var state = running(peers: 2, hedges: false)
     // The second peer is busy with others at first, so it takes no request over.
     for request in state.connections[ConnectionID(2)]!.pending.map(\.id) {
@@ -102,7 +102,7 @@ import Wire
     return state
   }
 
-  @Test func `an unproven peer that serves another download for ever loses the request after three patiences`() {
+  @Test func `an unproven peer that serves another download for ever loses the request after 6 s`() {
     var (state, silent) = (withGoodPeer(), withGoodPeer())
     #expect(timeouts(play(&silent, until: 10, served: 0)).first == 2, "the silent peer")
     let actions = play(&state, until: 10, served: 10)
@@ -111,12 +111,12 @@ import Wire
     #expect(again?.at == 6)
   }
 
-  @Test func `an unproven peer that served another download for a while has its whole patience after that`() {
+  @Test func `an unproven peer that served another download has its whole time after that`() {
     var state = withGoodPeer()
     #expect(timeouts(play(&state, until: 10, served: 3)).first == 5)
   }
 
-  @Test func `an answer that begins late has its time from then on`() {
+  @Test func `the timeout of a late answer starts when it begins`() {
     var state = withGoodPeer()
     _ = play(&state, until: 5, served: 5)
     let pending = state.connections[ConnectionID(1)]!.pending[0]
@@ -124,13 +124,13 @@ import Wire
     #expect(timeouts(play(&state, until: 10, served: 0)).first == 7)
   }
 
-  @Test func `a page that is due gets more time in the same way, and no more than three timeouts`() {
+  @Test func `a page that is due gets the same extra time, at most three timeouts`() {
     var (state, hostile) = (running(pages: false), running(pages: false))
     #expect(timeouts(play(&state, until: 55, served: 10)).first == 40)
     #expect(timeouts(play(&hostile, until: 100, served: 100)).first == 90)
   }
 
-  @Test func `answers of another download are no latency, and no slow rate, of the peer`() {
+  @Test func `answers to another download do not count as latency or a low rate of the peer`() {
     var state = running()
     let pending = state.connections[ConnectionID(1)]!.pending[0]
     state.handle(.othersServed(ConnectionID(1)), at: .seconds(5))
@@ -144,7 +144,7 @@ import Wire
     #expect(rate.map { $0 > 20e6 } == true)
   }
 
-  @Test func `that others are served is no sign that the peer serves this download`() {
+  @Test func `answers to another download are no sign that the peer serves this one`() {
     var state = running()
     _ = play(&state, until: 31, served: 0)
     let (score, rounds) = (state.peers[0].score.value, state.rounds.isEmpty)
@@ -154,7 +154,7 @@ import Wire
     #expect(!state.peers[0].isProven && !state.connections[ConnectionID(1)]!.isProven && state.tally.stats.bytes == 0)
   }
 
-  @Test func `news about a connection that owes nothing, or is unknown, changes nothing`() {
+  @Test func `othersServed for a connection that is idle or unknown changes nothing`() {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     state.handle(.othersServed(ConnectionID(7)), at: .zero)
     state.handle(.addressAdded(address(1), pinned: nil), at: .zero)

@@ -9,7 +9,7 @@ import Testing
     swarm.reports.compactMap { if case .chunkRetry(_, _, .timeout, let attempt, _) = $0 { attempt } else { nil } }
   }
 
-  @Test func `a connection on which a chunk takes seven timeouts finishes, since each brings some leaves`() throws {
+  @Test func `a slow connection completes a chunk in seven timeouts, as each brings some leaves`() throws {
     // 5 KB/s: a piece takes less than half a timeout. So each try brings one, whatever is still in transit.
     var swarm = Swarm([.slow(1_048_576 / 210)], layout: ChunkLayout(fileLength: 2 << 20)!)
     swarm.run()
@@ -22,7 +22,7 @@ import Testing
     #expect(attempts.allSatisfy { $0 == 1 }, "\(attempts)")
   }
 
-  @Test func `only retries in a row that bring no leaf at all fail a chunk`() {
+  @Test func `only consecutive retries without any leaf fail a chunk`() {
     let peer = VirtualPeer(conduct: .stalls(afterLeaves: 4), silentFrom: .seconds(100))
     var swarm = Swarm([peer], layout: ChunkLayout(fileLength: 1 << 20)!)
     swarm.run()

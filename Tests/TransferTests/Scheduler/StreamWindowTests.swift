@@ -17,7 +17,7 @@ import Wire
     return wanted
   }
 
-  @Test func `a window moves with its reader, and never back`() {
+  @Test func `a window moves with its reader and never back`() {
     let table = table(20)
     var window = StreamWindow(chunkCount: 4, of: table)
     var ends = [window.end]
@@ -28,7 +28,7 @@ import Wire
     #expect(ends == [4, 5, 5, 7, 7, 13, 20, 20, 20])
   }
 
-  @Test func `chunks that are not wanted take no room`() {
+  @Test func `chunks that are not wanted take no room in the window`() {
     let table = table(100, wanted: wanted(stride(from: 30, to: 100, by: 10)))
     var window = StreamWindow(chunkCount: 2, of: table)
     #expect(window.end == 50)
@@ -51,7 +51,7 @@ import Wire
     #expect(window.end == 36)
   }
 
-  @Test func `a stream of a part asks for nothing else, and for no more than its window`() {
+  @Test func `a stream of a part requests only that part, and only within its window`() {
     var settings = DownloadSettings()
     settings.order = .inOrder(windowChunks: 4)
     settings.wanted = wanted(stride(from: 10, to: 60, by: 3))

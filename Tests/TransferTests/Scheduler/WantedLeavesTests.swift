@@ -47,7 +47,7 @@ import Wire
     #expect(table.isComplete && table.haveCount == 1)
   }
 
-  @Test func `no chunk is chosen of which no leaf is wanted`() {
+  @Test func `no chunk without a wanted leaf is chosen`() {
     var wanted = WantedLeaves.all
     for chunk in [0, 1, 2, 5, 9] as [UInt32] { wanted.remove(.max, of: ChunkIndex(chunk)) }
     var table = table(wanted)
@@ -62,7 +62,7 @@ import Wire
     #expect(table.state(of: ChunkIndex(5)) == .have && table.haveCount == 0)
   }
 
-  @Test func `a peer with unwanted leaves alone has nothing to give`() {
+  @Test func `a peer that has only unwanted leaves has nothing to give`() {
     var wanted = WantedLeaves.none
     wanted.insert(0b1111, of: ChunkIndex(7))
     var table = table(wanted)
@@ -82,7 +82,7 @@ import Wire
     return settings
   }
 
-  @Test func `only wanted leaves and pages of wanted chunks are asked for`() {
+  @Test func `only wanted leaves, and pages of wanted chunks, are requested`() {
     var wanted = WantedLeaves.none
     for chunk in [3, 14, 15] as [UInt32] { wanted.insert(.max, of: ChunkIndex(chunk)) }
     wanted.insert(0b11 << 20 | 0b1111 << 40, of: ChunkIndex(17))
@@ -104,7 +104,7 @@ import Wire
     #expect(UInt64(reported) == wantedBytes, "the reports count wanted bytes")
   }
 
-  @Test func `bytes that were on the disk already are not reported`() {
+  @Test func `bytes found on the disk are not reported as fetched`() {
     var wanted = WantedLeaves.none
     wanted.insert(0b1111, of: ChunkIndex(2))
     var swarm = Swarm([VirtualPeer()], layout: layout, settings: settings(wanted))
@@ -117,7 +117,7 @@ import Wire
     #expect(reported == [3 << 14])
   }
 
-  @Test func `if nothing is wanted the download ends at once`() {
+  @Test func `if nothing is wanted, the download ends at once`() {
     var swarm = Swarm([VirtualPeer()], layout: layout, settings: settings(.none))
     swarm.run()
     #expect(swarm.finished?.totalChunks == 0 && swarm.finished?.bytes == 0 && swarm.faults.isEmpty)
@@ -141,7 +141,7 @@ import Wire
     #expect(swarm.written.keys.map(\.rawValue) == [1])
   }
 
-  @Test func `second askers may cost 5 percent of the wanted bytes`() {
+  @Test func `hedges may cost 5 percent of the wanted bytes`() {
     for (count, fits) in [(10, false), (19, false), (20, true), (100, true)] {
       var wanted = WantedLeaves.none
       for chunk in 0..<UInt32(count) { wanted.insert(.max, of: ChunkIndex(chunk)) }

@@ -31,7 +31,7 @@ import Testing
     #expect(workers[1].peer == nil && !workers[1].stays && workers.drivenPeers.isEmpty)
   }
 
-  @Test func `a worker drops a peer that it does not own when another peer comes or leaves`() {
+  @Test func `a worker drops a peer that another worker owns after peers come or leave`() {
     var workers = twoWorkers
     workers[0].peer = 1
     workers[1].peer = 2
@@ -42,7 +42,7 @@ import Testing
     #expect(workers.drivenPeers == [0, 1], "each keeps its own")
   }
 
-  @Test func `the peer of a worker that is gone is dropped too`() {
+  @Test func `the peer of a removed worker is dropped too`() {
     var workers = twoWorkers
     workers[1].peer = 1
     _ = workers.leave(0)
@@ -62,7 +62,7 @@ import Testing
     #expect(workers[0].failed == nil)
   }
 
-  @Test func `an answer of its peer frees a worker that stays`() {
+  @Test func `an answer of its peer frees a worker that stays with it`() {
     var workers = twoWorkers
     workers[0].peer = 2
     workers[0].stays = true
@@ -81,7 +81,7 @@ import Testing
     #expect(workers.first { $0 == 2 } == nil)
   }
 
-  @Test func `waits go on until the worker is gone`() {
+  @Test func `waits of a worker are counted until it is removed`() {
     var workers = twoWorkers
     workers.turn(0, to: .hashes, at: .zero)
     workers.turn(1, to: .answers, at: .zero)

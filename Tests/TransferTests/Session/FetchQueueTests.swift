@@ -42,14 +42,14 @@ import Wire
     #expect(queue.inFlightCount == 0)
   }
 
-  @Test func `the last chunk's short leaf has its own length`() throws {
+  @Test func `the short leaf of the last chunk has its own length`() throws {
     var queue = queue(3)
     let piece = try #require(
       try queue.handle(RequestID(3), firstLeaf: 0, leafCount: 2, isLast: true, leafHashes: hashes(2), byteCount: 15))
     #expect(piece.fileOffset == 160 && piece.byteCount == 15)
   }
 
-  @Test func `every departure from what was asked is a fault`() {
+  @Test func `every answer that differs from its request is a fault`() {
     func answer(
       _ id: UInt32 = 1, first: Int = 0, count: Int = 4, last: Bool = false, hashes given: [Digest]?? = nil,
       bytes: Int = 40, known: Bool = false
@@ -93,7 +93,7 @@ import Wire
       } == .violation(.unknownRequest))
   }
 
-  @Test func `BUSY ends a request that has not begun, and no other`() throws {
+  @Test func `BUSY ends only a request whose answer has not begun`() throws {
     var queue = queue(1, 2)
     #expect(try queue.busy(RequestID(2))?.id == RequestID(2))
     _ = try queue.handle(RequestID(1), firstLeaf: 0, leafCount: 4, isLast: false, leafHashes: hashes(8), byteCount: 40)

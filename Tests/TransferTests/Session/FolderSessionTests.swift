@@ -64,7 +64,7 @@ import Wire
 
   // MARK: Kinds
 
-  @Test func `contents are opened with kind 2 alone`() throws {
+  @Test func `contents open only with kind 2`() throws {
     let length = folder.listing.contentsLength
     for kind in 0...3 as ClosedRange<UInt8> {
       let actions = opened(target, kind: kind, length: length, root: folder.listingRoot).actions
@@ -82,7 +82,7 @@ import Wire
     #expect(isLie(opened(target, kind: 2, length: length, root: someHash(1)).actions))
   }
 
-  @Test func `an ID that a user typed is a file or a listing, never contents`() {
+  @Test func `an ID that a user typed opens a file or a listing and never contents`() {
     let (length, root) = (UInt64(5000), someHash(1))
     for kind in [ContentKind.file, .folder, .folderContents] {
       let fileID = FileID(kind: kind, length: length, root: root)
@@ -147,7 +147,7 @@ import Wire
     }
   }
 
-  @Test func `small leaves of another length break the protocol`() throws {
+  @Test func `small leaves of a wrong length break the protocol`() throws {
     let known = try #require(folder.knownLeafHashes(of: ChunkIndex(0)))
     for change in [-1, 1] {
       var (session, sent) = try asking(for: 0, known)
@@ -161,7 +161,7 @@ import Wire
     }
   }
 
-  @Test func `the leaf hashes of a shared chunk are cut where its files end`() throws {
+  @Test func `the leaf hashes of a shared chunk are split where its files end`() throws {
     let chunk = ChunkIndex(1)
     #expect(folder.knownLeafHashes(of: chunk) == nil, "a file of two leaves")
     let content = bytes(of: 1)

@@ -20,7 +20,7 @@ import Wire
     }
   }
 
-  @Test func `CANCEL goes out for each request that is unanswered, then CLOSE, and the other content goes on`() {
+  @Test func `CLOSE follows a CANCEL for each unanswered request, and the other content continues`() {
     var pair = SessionPair(2)
     let (a, b) = (pair.open(0), pair.open(1))
     for (id, chunk) in [(1, 2), (2, 0), (3, 1)] as [(UInt32, UInt32)] { pair.request(id, chunk: chunk, of: 0, a) }
@@ -40,7 +40,7 @@ import Wire
     #expect(words(pair.takeSent()) == ["close 2"] && !pair.fetching.isFetching)
   }
 
-  @Test func `a content that is given up before OPENED is closed when OPENED comes, and nobody hears of it`() {
+  @Test func `a content given up before OPENED is closed when OPENED comes, without an event`() {
     var pair = SessionPair(1)
     let handle = pair.ask(0)
     pair.close(handle)
@@ -59,7 +59,7 @@ import Wire
     #expect(words(pair.takeSent()) == ["open 1"] && pair.takeNews().isEmpty && pair.end == nil)
   }
 
-  @Test func `a content that is opened again before its OPEN is answered has the answer under its old handle`() {
+  @Test func `a content that is opened again before OPENED gets the answer under its old handle`() {
     var pair = SessionPair(2)
     let handle = pair.ask(0)
     let again = (0..<100).map { _ in
@@ -77,7 +77,7 @@ import Wire
     #expect(other == 2 && pair.takeNews().last == "2 opened")
   }
 
-  @Test func `a content that is opened again before its OPEN is refused hears of the refusal`() {
+  @Test func `a content that is opened again before its refusal gets the refusal`() {
     var pair = SessionPair(1)
     let stranger = SmallFile(9)
     pair.close(pair.ask(stranger))
@@ -87,7 +87,7 @@ import Wire
     #expect(pair.end == nil && pair.fetching.fetchedCount == 0)
   }
 
-  @Test func `bytes that were on their way when the content was given up are not verified`() throws {
+  @Test func `bytes that arrive after the content was given up are not verified`() throws {
     var pair = SessionPair(1)
     let handle = pair.open(0)
     pair.request(1, chunk: 2, of: 0, handle)
@@ -122,7 +122,7 @@ import Wire
   }
 
   @Test(arguments: [false, true])
-  func `what comes late of a content that was closed or withdrawn is dropped without blame`(isWithdrawn: Bool) throws {
+  func `late messages of a closed or withdrawn content are dropped without blame`(isWithdrawn: Bool) throws {
     var pair = SessionPair(2)
     let (a, _) = (pair.open(0), pair.open(1))
     for id in 1...3 as ClosedRange<UInt32> { pair.request(id, chunk: 0, of: 0, a) }
@@ -156,7 +156,7 @@ import Wire
   }
 
   @Test(arguments: [false, true])
-  func `anything with a handle that was never used, or is not open yet, breaks the protocol`(isAskedFor: Bool) throws {
+  func `a message with a handle that was never used, or is not open yet, breaks the protocol`(isAskedFor: Bool) throws {
     let pair = SessionPair(1)
     for message in try late(pair.files[0]) {
       var other = pair

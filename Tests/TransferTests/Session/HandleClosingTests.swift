@@ -52,7 +52,7 @@ import Wire
     session.admit(request, isHeld: true)
   }
 
-  @Test func `what waits on a handle is void when it is given back, and each of its chunks is settled once`() throws {
+  @Test func `closing a handle drops its requests and hints, and settles each of its chunks once`() throws {
     var session = serving()
     let areOpen = [open(1, file(1), on: &session), open(2, file(2), on: &session)]
     #expect(areOpen == [true, true])
@@ -75,7 +75,7 @@ import Wire
     #expect(piece.request == RequestID(2) && rest == nil && !session.hasUploads)
   }
 
-  @Test func `of a file that is here in part nothing is settled, since nothing was promised`() {
+  @Test func `closing a handle of a partial file settles nothing, as nothing was promised`() {
     var session = serving()
     let isOpen = open(1, file(1, parts: HeldParts(wholeChunks: [0xE0], runs: [])), on: &session)
     ask(1, 1, chunk: 0, on: &session)
@@ -87,7 +87,7 @@ import Wire
     #expect(hint == nil)
   }
 
-  @Test func `CLOSE of a handle that is not open means nothing`() {
+  @Test func `CLOSE of a handle that is not open is ignored`() {
     var session = serving()
     let isOpen = open(1, file(1), on: &session)
     let never = close(9, on: &session)
@@ -99,7 +99,7 @@ import Wire
   }
 
   @Test(arguments: [true, false])
-  func `a handle that was given back is forgotten, also if its file was withdrawn before`(isWithdrawn: Bool) {
+  func `a closed handle is forgotten, even if its file was withdrawn before`(isWithdrawn: Bool) {
     var session = serving()
     let isOpen = open(1, file(1), on: &session)
     if isWithdrawn { session.withdraw(FileHandle(1), .changed) }
@@ -111,7 +111,7 @@ import Wire
     #expect(session.isEnded && other.isEnded)
   }
 
-  @Test func `one connection opens any number of files one after the other, and 64 at a time`() {
+  @Test func `one connection opens any number of files one after another, and 64 at a time`() {
     var session = serving()
     for handle in UInt32(1)...300 {
       let isOpen = open(handle, file(UInt8(handle % 3)), on: &session)
@@ -126,7 +126,7 @@ import Wire
     #expect(!tooMany && next && session.served.count == 64 && session.upload.openCount == 64)
   }
 
-  @Test func `a peer that opens and closes large files for ever is refused, until a second has passed`() {
+  @Test func `a peer that keeps opening and closing large files is refused for a second`() {
     var session = serving()
     var handle: UInt32 = 0
     func opens(at milliseconds: Int64) -> Bool {

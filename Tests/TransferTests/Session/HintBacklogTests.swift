@@ -26,7 +26,7 @@ import Wire
     return messages
   }
 
-  @Test func `leaves that come one by one are told in one HAVE, each chunk once`() {
+  @Test func `leaves that arrive one by one are sent in one HAVE, each chunk once`() {
     var backlog = HintBacklog()
     for leaf in 0..<64 { for chunk in 0..<10 { backlog.add([run(chunk, leaf, 1)], of: file) } }
     let once = backlog.byteCount
@@ -36,7 +36,7 @@ import Wire
     #expect(messages.1 == [.have(Have(handle: file, runs: (0..<10).map { run($0, 0, 64) }))])
   }
 
-  @Test func `a frame of hints is short, and none of many leaves is lost`() {
+  @Test func `each frame of hints is short, and no leaf of many is lost`() {
     var backlog = HintBacklog()
     // Every second leaf: the most runs that a chunk can have.
     for chunk in 0..<500 {
@@ -59,7 +59,7 @@ import Wire
     #expect(backlog.isEmpty && backlog.byteCount == 0)
   }
 
-  @Test func `PROMISED beyond one frame's worth and PEERS beyond one message are dropped`() {
+  @Test func `PROMISED beyond its limit and PEERS beyond one message are dropped`() {
     var backlog = HintBacklog()
     for _ in 0..<3 { backlog.add(promised: chunks(0..<100), of: file) }
     for handle in 0..<64 {
@@ -77,7 +77,7 @@ import Wire
     #expect(all(&backlog).count == 1, "what was sent makes room")
   }
 
-  @Test func `a handle that is gone takes its hints with it, and where memory is short HAVE alone stays`() {
+  @Test func `a closed handle loses its hints, and only HAVE stays when memory is short`() {
     var backlog = HintBacklog()
     for handle in [file, FileHandle(4), FileHandle(5)] {
       backlog.add(promised: chunks(0..<3), of: handle)

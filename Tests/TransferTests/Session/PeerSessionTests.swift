@@ -72,7 +72,7 @@ import Wire
     return (fetching, serving)
   }
 
-  @Test func `a chunk is opened, asked for, sent and verified`() throws {
+  @Test func `a chunk is opened, requested, sent and verified`() throws {
     var (fetching, serving) = try opened()
     fetching.request(
       FetchRequest(
@@ -105,7 +105,7 @@ import Wire
     #expect(matches == [true, false, false])
   }
 
-  @Test func `a page that does not lead to the root is a lie, one that was not asked for a violation`() throws {
+  @Test func `a page that does not lead to the root is a lie, and an unrequested page a violation`() throws {
     var (fetching, _) = try opened()
     fetching.fetchPage(1, of: FileHandle(1))
     _ = drain(&fetching)
@@ -125,8 +125,7 @@ import Wire
     }
   }
 
-  @Test func `a BITMAP of chunks that were told of before is refused, and so tells cost no more than the file`() throws
-  {
+  @Test func `a BITMAP that repeats chunks is refused, so bitmaps cost no more than the file has chunks`() throws {
     var (fetching, _) = try opened()
     func bitmap(_ first: UInt32, count: Int) -> Bitmap {
       Bitmap(handle: FileHandle(1), firstChunk: ChunkIndex(first), count: count, bits: [0x80])
@@ -145,7 +144,7 @@ import Wire
     }
   }
 
-  @Test func `who tells more than there can be to tell is not listened to, and nothing else happens to it`() throws {
+  @Test func `PROMISED beyond its limit is ignored without ending the session`() throws {
     var (fetching, _) = try opened()
     let promised = Promised(handle: FileHandle(1), chunks: Array(repeating: ChunkIndex(0), count: 1_000))
     var heard = 0
@@ -179,7 +178,7 @@ import Wire
     expect(drain(&fetching), [.expectPayload(isWanted: false)])
   }
 
-  @Test func `when the download is over all requests are cancelled, and what still comes is dropped`() throws {
+  @Test func `when the download is over, all requests are cancelled and late data is dropped`() throws {
     var (fetching, _) = try opened()
     let all = layout.leaves(of: ChunkIndex(2))
     for id in 1...2 {
@@ -199,7 +198,7 @@ import Wire
     expect(drain(&fetching), [.expectPayload(isWanted: false)])
   }
 
-  @Test func `who waits for enough already is told when to come back, who waits for nothing is served`() throws {
+  @Test func `a request gets BUSY with a delay if enough waits already, and is served if nothing waits`() throws {
     var (_, serving) = try opened()
     func request(_ id: UInt32) -> Message {
       .request(
@@ -223,7 +222,7 @@ import Wire
     #expect(serving.waitingByteCount == 192)
   }
 
-  @Test func `OPENs in vain are answered at once 64 times, then one a second, and those of files at once`() throws {
+  @Test func `failing OPENs are answered at once 64 times, then one a second, and successful ones at once`() throws {
     var serving = PeerSession(handshakeHash: hash, role: .listener)
     var end: SessionEnd?
     var answered: [UInt32] = []
@@ -269,7 +268,7 @@ import Wire
     }
   }
 
-  @Test func `a PING is refused until the PONG of the last one has left`() throws {
+  @Test func `a PING is refused until the PONG of the last one was sent`() throws {
     var session = PeerSession(handshakeHash: hash, role: .listener)
     for number in UInt64(1)...3 {
       session.handle(.ping(number), at: .zero)
@@ -283,7 +282,7 @@ import Wire
     }
   }
 
-  @Test func `what is announced waits for room, and is void when the file is withdrawn`() throws {
+  @Test func `announced hints wait for room, and are dropped when the file is withdrawn`() throws {
     var (_, serving) = try opened()
     serving.announce(promised: [ChunkIndex(1)], of: FileHandle(1))
     serving.announce(promised: [ChunkIndex(1)], of: FileHandle(9))
@@ -297,7 +296,7 @@ import Wire
     #expect(late == nil)
   }
 
-  @Test func `a file has one handle, until it is withdrawn`() throws {
+  @Test func `a file has one handle until it is withdrawn`() throws {
     var (_, serving) = try opened()
     _ = drain(&serving)
     let again = Open(handle: FileHandle(2), bucket: key.bucket, proof: key.openProof(hash, sender: .dialer))
@@ -331,7 +330,7 @@ import Wire
     #expect(nothing == nil, "a page and two pieces")
   }
 
-  @Test func `a page counts with all of its bytes, and goes first once`() throws {
+  @Test func `a page counts all its bytes as upload, and goes first once`() throws {
     var (_, serving) = try opened()
     for index in 0..<UInt32(tree.pages.pageCount) {
       serving.handle(.pageGet(PageGet(handle: FileHandle(1), page: index)), at: .zero)
@@ -370,7 +369,7 @@ import Wire
       drain(&serving), [.send(.opened(Opened(handle: FileHandle(1), outcome: .refused(.noSuchFile))))])
   }
 
-  @Test func `an OPEN counts as unanswered also while it is looked up`() throws {
+  @Test func `an OPEN counts as unanswered while it is looked up`() throws {
     var serving = PeerSession(handshakeHash: hash, role: .listener)
     let limit = UInt32(ProtocolLimits.opensUnansweredMax)
     for number in 1...limit {
@@ -382,7 +381,7 @@ import Wire
     #expect(serving.isEnded)
   }
 
-  @Test func `after its end a session says nothing more`() throws {
+  @Test func `a session sends nothing after its end`() throws {
     var (fetching, serving) = try opened()
     serving.handle(.goodbye(Goodbye(code: .done, text: "")), at: .zero)
     expect(drain(&serving), [.close(.remote(.done, ""))])

@@ -25,8 +25,7 @@ import Wire
     return pair
   }
 
-  @Test func `a request beyond the limit waits until an answer ends, or a request is refused, cancelled or withdrawn`()
-  {
+  @Test func `a request beyond the limit waits until another one is answered, refused, cancelled or withdrawn`() {
     var pair = opened(3, requestsMax: 2)
     for id in 1...6 as ClosedRange<UInt32> { pair.request(id, chunk: 2, of: 0, 1) }
     pair.request(1, chunk: 2, of: 1, 2)
@@ -45,7 +44,7 @@ import Wire
     #expect(pair.end == nil && pair.fetching.fetches.inFlightCount == 1)
   }
 
-  @Test func `of contents with equally many in flight, the request that has waited longest comes first`() {
+  @Test func `of contents with equally many requests in flight, the one that waited longest comes first`() {
     var pair = opened(3, requestsMax: 1)
     pair.request(1, chunk: 2, of: 0, 1)
     pair.request(1, chunk: 2, of: 2, 3)
@@ -55,7 +54,7 @@ import Wire
     #expect(requests(pair.takeSent()) == ["1 of 1", "2 of 3", "3 of 2", "4 of 1"])
   }
 
-  @Test func `no more than 64 requests are in flight over all contents, and the other end refuses none`() {
+  @Test func `at most 64 requests are in flight over all contents, and the other end refuses none`() {
     var pair = opened(4, requestsMax: 64)
     for id in 1...40 as ClosedRange<UInt32> {
       for file in 0..<4 { pair.request(id, chunk: 2, of: file, UInt32(file + 1)) }
@@ -66,7 +65,7 @@ import Wire
     #expect(pair.fetching.fetches.inFlightCount == 0)
   }
 
-  @Test func `a request that waits is cancelled or given up without a word`() {
+  @Test func `a waiting request is cancelled or given up without a message`() {
     var pair = opened(2, requestsMax: 1)
     pair.request(1, chunk: 2, of: 0, 1)
     pair.request(2, chunk: 2, of: 0, 1)
@@ -80,7 +79,7 @@ import Wire
     #expect(pair.takeSent().isEmpty && pair.pieces.count == 1)
   }
 
-  @Test func `a peer that says it accepts no request gets one at a time`() {
+  @Test func `a peer that declares a limit of 0 gets one request at a time`() {
     var pair = opened(1, requestsMax: 0)
     for id in 1...2 as ClosedRange<UInt32> { pair.request(id, chunk: 2, of: 0, 1) }
     #expect(requests(pair.takeSent()) == ["1 of 1"])
@@ -88,7 +87,7 @@ import Wire
 
   // MARK: Others are served
 
-  @Test func `when an answer ends, the content whose answer is next hears that another was served`() {
+  @Test func `when an answer ends, the content of the next answer is notified that another was served`() {
     var pair = opened(3, requestsMax: 64)
     pair.request(1, chunk: 2, of: 0, 1)
     pair.request(2, chunk: 2, of: 0, 1)
@@ -103,7 +102,7 @@ import Wire
     #expect(pair.takeNews() == ["2 began 1", "2 ended 1", "3 others"])
   }
 
-  @Test func `a content whose request waited hears so when the end of an answer lets it go out`() {
+  @Test func `a content with a waiting request is notified when the end of an answer releases the request`() {
     var pair = opened(3, requestsMax: 2)
     for id in 1...3 as ClosedRange<UInt32> { pair.request(id, chunk: 2, of: 0, 1) }
     pair.request(1, chunk: 2, of: 1, 2)
@@ -114,7 +113,7 @@ import Wire
     #expect(pair.takeNews().isEmpty, "after a CANCEL nobody was served")
   }
 
-  @Test func `while pieces come, the contents that wait hear of it each half second, and no other content does`() {
+  @Test func `while pieces arrive, waiting contents are notified every 0.5 s and others are not`() {
     var pair = opened(5, requestsMax: 1)
     pair.request(1, chunk: 0, of: 0, 1)
     pair.request(1, chunk: 2, of: 1, 2)  // waits here
@@ -134,7 +133,7 @@ import Wire
     #expect(told(at: 1_500) == ["1 others", "3 others"], "now the second content is served")
   }
 
-  @Test func `late bytes of a content that was given up also count as serving another`() {
+  @Test func `late bytes of a content that was given up also count as serving another content`() {
     var pair = opened(2, requestsMax: 64)
     pair.request(1, chunk: 0, of: 0, 1)
     pair.request(1, chunk: 2, of: 1, 2)
@@ -146,7 +145,7 @@ import Wire
     #expect(pair.takeNews() == ["2 others"])
   }
 
-  @Test func `a content alone never hears that others are served, nor does any while the peer is silent`() {
+  @Test func `a single content is never notified, nor is any content while the peer is silent`() {
     var pair = opened(2, requestsMax: 64)
     for (id, chunk) in [(1, 0), (2, 1), (3, 2)] as [(UInt32, UInt32)] { pair.request(id, chunk: chunk, of: 0, 1) }
     var silent = pair

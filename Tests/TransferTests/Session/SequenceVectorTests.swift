@@ -122,7 +122,7 @@ private struct End {
     if withdrawn { try end.receive(Array(vectors["withdrawn.received"].dropFirst(vectors["request.received"].count))) }
   }
 
-  @Test func `the states of the published sequences are reached by the published frames`() throws {
+  @Test func `the published frames lead to the states of the published sequences`() throws {
     let states = vectors.names.filter { $0.hasSuffix(".sent") }.map { String($0.dropLast(".sent".count)) }
     #expect(states.count == 11)
     for state in states {

@@ -36,7 +36,7 @@ import Wire
       wantsLeafHashes: false)
   }
 
-  @Test func `a peer is pinged once until it answers`() {
+  @Test func `a peer gets one PING until it answers`() {
     var driver = serving()
     let pings = [60, 61].map { driver.ping(at: .seconds($0)) }
     #expect(pings == [true, false])
@@ -48,7 +48,7 @@ import Wire
   }
 
   @Test(arguments: [99, 100])
-  func `a second PING may come once the PONG has left`(leftByteCount: Int) {
+  func `a second PING is accepted once the PONG was sent`(leftByteCount: Int) {
     var driver = serving()
     driver.receive(.ping(1), at: .zero)
     let pong = Message.pong(1)
@@ -61,7 +61,7 @@ import Wire
     #expect(isRefused == (leftByteCount < 100))
   }
 
-  @Test func `requests beyond what the peer takes in time are refused until then`() throws {
+  @Test func `requests beyond the pace of the peer get BUSY`() throws {
     var driver = serving()
     driver.receive(.request(request(1, 0)), at: .zero)
     driver.note(isWaiting: true, at: .zero)
@@ -85,7 +85,7 @@ import Wire
     #expect(busy.id == RequestID(2) && busy.retryAfterMilliseconds == 10_000)
   }
 
-  @Test func `chunks that were sent are named when the peer says that they are wrong, and for no other reason`() {
+  @Test func `chunks to recheck are named only if the peer reports bad data`() {
     for code in [CloseCode.badData, .done] {
       var driver = serving()
       for (id, chunk) in [(UInt32(1), UInt32(2)), (2, 0)] {
@@ -105,7 +105,7 @@ import Wire
     }
   }
 
-  @Test func `hints wait while the outbox is full, and nothing is said after the end`() {
+  @Test func `hints wait while the outbox is full, and nothing is sent after the end`() {
     var driver = serving()
     driver.session.announce(promised: [ChunkIndex(1)], of: FileHandle(1))
     let early = driver.nextHint(outboxByteCount: NodeLimits.hintedOutboxBytesMax + 1)

@@ -21,7 +21,7 @@ import Wire
 
   // MARK: Opening
 
-  @Test func `each content has a handle of its own, and no handle is used again`() {
+  @Test func `each content has a handle of its own, and no handle is reused`() {
     var pair = SessionPair(3)
     let first = [pair.open(0), pair.open(1)]
     #expect(first == [1, 2] && pair.takeNews() == ["1 opened", "2 opened"])
@@ -33,7 +33,7 @@ import Wire
     #expect(pair.serving.served.keys.map(\.rawValue).sorted() == [3, 4, 5])
   }
 
-  @Test func `a 65th content is refused without a message, also while OPENs are unanswered`() {
+  @Test func `a 65th content is refused without a message, even while OPENs are unanswered`() {
     var pair = SessionPair(68)
     for file in 0..<64 { _ = pair.ask(file) }
     _ = pair.takeSent()
@@ -51,7 +51,7 @@ import Wire
     #expect(afterWithdrawn == 68 && pair.takeNews() == ["2 withdrawn", "68 opened"] && pair.servingEnd == nil)
   }
 
-  @Test func `a content that is open or asked for already is refused without a message`() {
+  @Test func `a content that is open or requested already is refused without a message`() {
     var pair = SessionPair(1)
     _ = pair.ask(0)
     _ = pair.takeSent()
@@ -62,7 +62,7 @@ import Wire
     #expect(pair.takeNews() == ["2 \(refusal)", "1 opened", "3 \(refusal)"] && pair.takeSent().isEmpty)
   }
 
-  @Test func `a refused content leaves its place, and the others go on`() {
+  @Test func `a refused content frees its place, and the others continue`() {
     var pair = SessionPair(1)
     let stranger = pair.ask(SmallFile(99))
     let handle = pair.open(0)
@@ -73,7 +73,7 @@ import Wire
 
   // MARK: Numbers and order
 
-  @Test func `a request has its content's number on the wire if that grows, else the next one`() {
+  @Test func `a request keeps its content's number on the wire if it is above the last, or takes the next one`() {
     var queue = FetchQueue()
     let file = SmallFile(0)
     func send(_ id: UInt32, of handle: UInt32) -> UInt32? {
@@ -85,7 +85,7 @@ import Wire
     #expect([send(10, of: 1), send(3, of: 2)] == [10, 11])
   }
 
-  @Test func `two contents with equal numbers each hear of their own requests`() throws {
+  @Test func `two contents with equal request numbers each get the events of their own requests`() throws {
     var pair = SessionPair(2)
     let (a, b) = (pair.open(0), pair.open(1))
     _ = (pair.takeNews(), pair.takeSent())
@@ -112,7 +112,7 @@ import Wire
   }
 
   @Test(arguments: [false, true])
-  func `an answer of one content may overtake another's only if that is cancelled`(isCancelled: Bool) {
+  func `an answer of one content may overtake another only if the other request is cancelled`(isCancelled: Bool) {
     var pair = SessionPair(2)
     let (a, b) = (pair.open(0), pair.open(1))
     pair.request(1, chunk: 0, of: 0, a)
@@ -125,7 +125,7 @@ import Wire
     #expect(isViolation(pair.end) == !isCancelled)
   }
 
-  @Test func `BUSY names a request by its number on the wire, and the content hears its own number`() {
+  @Test func `BUSY names a request by its wire number, and the content gets its own number`() {
     var pair = SessionPair(2)
     let (a, b) = (pair.open(0), pair.open(1))
     pair.request(1, chunk: 0, of: 0, a)
@@ -140,7 +140,7 @@ import Wire
     #expect(isViolation(pair.end))
   }
 
-  @Test func `pages are due for each content in its own order`() throws {
+  @Test func `pages are due for each content in the order of its requests`() throws {
     var pair = SessionPair(2)
     let handles = [pair.open(0), pair.open(1)]
     _ = pair.takeNews()
@@ -157,7 +157,7 @@ import Wire
     #expect(isViolation(pair.end))
   }
 
-  @Test func `a connection has at most 64 pages unanswered, over all contents`() {
+  @Test func `a connection has at most 64 unanswered pages over all contents`() {
     var pair = SessionPair(2)
     let handles = [pair.open(0), pair.open(1)]
     for _ in 0..<40 { for handle in handles { pair.fetchPage(0, of: handle) } }

@@ -17,7 +17,7 @@ import Wire
     held.offers(LeafRange(first: first, count: count), of: ChunkIndex(chunk))
   }
 
-  @Test func `leaves are told of once, as few runs, and may then be asked for`() {
+  @Test func `leaves are announced once, in few runs, and may then be requested`() {
     var held = LocalAvailability(layout)
     held.add(0b0000_1111, of: ChunkIndex(3), leafHashes: hashes)
     held.add(0b1111_0000, of: ChunkIndex(3))
@@ -30,7 +30,7 @@ import Wire
     #expect(held.offer == HeldParts(wholeChunks: [0, 0], runs: [run(1, 63, 1), run(3, 0, 9)]))
   }
 
-  @Test func `peers hear of the first leaves at once, and of more after 50 ms`() throws {
+  @Test func `peers learn of the first leaves at once, and of more after 50 ms`() throws {
     var held = LocalAvailability(layout)
     let start = Instant.zero + .seconds(9)
     held.add(1, of: ChunkIndex(3), leafHashes: hashes)
@@ -40,7 +40,7 @@ import Wire
     #expect(held.newsDeadline == start + .milliseconds(50))
   }
 
-  @Test func `leaves whose hashes are not at hand are offered when their chunk is whole`() {
+  @Test func `leaves with unknown hashes are offered when their chunk is complete`() {
     var held = LocalAvailability(layout)
     #expect(!held.hasAny)
     held.add(0b1111, of: ChunkIndex(2))
@@ -57,7 +57,7 @@ import Wire
     #expect(held.newsDeadline == nil)
   }
 
-  @Test func `what the file has not is not offered`() {
+  @Test func `leaves and chunks beyond the file are not offered`() {
     var held = LocalAvailability(layout, isComplete: true)
     #expect(held.isComplete && offers(held, 0, 0, 64) && offers(held, 9, 2, 1))
     #expect(!offers(held, 9, 3, 1) && !offers(held, 10, 0, 1) && !offers(held, .max, 0, 1))
@@ -67,7 +67,7 @@ import Wire
     #expect(empty.isComplete && empty.offer == HeldParts(wholeChunks: [], runs: []))
   }
 
-  @Test func `what is kept of hashes is bounded, and the last chunks' are`() {
+  @Test func `the kept leaf hashes are bounded, and those of the last chunks are kept`() {
     let layout = ChunkLayout(fileLength: 10_000 << 20)!
     var held = LocalAvailability(layout)
     for chunk in 0..<10_000 { held.add(1, of: ChunkIndex(UInt32(chunk)), leafHashes: hashes) }
@@ -94,7 +94,7 @@ import Wire
     return pace
   }
 
-  @Test func `more waits than eight seconds bring, and what comes on top is refused for as long`() throws {
+  @Test func `up to 8 s of requests wait, and a request beyond that is refused for the excess`() throws {
     let pace = pace(bytesPerSecond: 100_000, seconds: 8)
     let now = Instant.seconds(100)
     #expect(pace.retryAfter(waiting: 800_000, at: now) == nil)
@@ -104,7 +104,7 @@ import Wire
     #expect(pace.retryAfter(waiting: 0, at: now) == nil, "a connection that waits for nothing is not refused")
   }
 
-  @Test func `time in which nothing waited does not count, and the past is forgotten`() {
+  @Test func `time without waiting requests does not count, and old measurements are dropped`() {
     var pace = pace(bytesPerSecond: 1_000, seconds: 6)
     #expect(pace.retryAfter(waiting: mebibyte, at: .seconds(60)) != nil)
     pace.note(isWaiting: true, at: .seconds(60))
@@ -113,7 +113,7 @@ import Wire
     #expect(pace.retryAfter(waiting: 12 * mebibyte, at: .seconds(100)) != nil)
   }
 
-  @Test func `who was sent nothing yet may ask, and who takes nothing for long may not`() {
+  @Test func `a peer that was sent nothing yet may request, and one that takes nothing for long may not`() {
     var pace = UploadPace()
     #expect(pace.retryAfter(waiting: 64 * mebibyte, at: .seconds(5)) == nil)
     pace.note(isWaiting: true, at: .zero)

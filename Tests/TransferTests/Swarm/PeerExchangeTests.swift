@@ -18,7 +18,7 @@ import Wire
 
   // MARK: Telling
 
-  @Test func `a newcomer is told of the others at once, and the others of it a minute later`() {
+  @Test func `a newcomer learns of the others at once, and they learn of it a minute later`() {
     var directory = directory()
     for i in 1...3 {
       directory.join(ConnectionToken(i), peer(i), ip: v4(10, 0, 0, UInt8(i)), port: 9800, isListener: true, at: .zero)
@@ -38,7 +38,7 @@ import Wire
     #expect(late.isEmpty)
   }
 
-  @Test func `nobody is told of itself, of who cannot be dialled, of who left, or twice of one`() {
+  @Test func `no peer is told of itself, a peer without address, one that left, or one peer twice`() {
     var directory = directory()
     directory.join(1, peer(1), ip: v4(10, 0, 0, 1), port: 9800, isListener: true, at: .zero)
     directory.join(2, peer(1), ip: v4(10, 0, 0, 1), port: 9800, isListener: false, at: .zero)
@@ -64,7 +64,7 @@ import Wire
     }
   }
 
-  @Test func `a peer that is turned away hears of few others, and of more when it has a place`() {
+  @Test func `a turned-away peer is told of few others, and of more once it has a place`() {
     var directory = directory()
     func join(isTurnedAway: Bool) {
       directory.join(
@@ -82,7 +82,7 @@ import Wire
     #expect(Set((few + more).flatMap(\.entries).map(\.peer)).count == 66)
   }
 
-  @Test func `what one peer was told about is remembered up to a bound`() {
+  @Test func `the record of what one peer was told is bounded`() {
     var directory = directory()
     directory.join(0, peer(0), ip: v4(10, 0, 0, 1), port: nil, isListener: true, at: .zero)
     var told: Set<PeerID> = []
@@ -103,7 +103,7 @@ import Wire
     #expect(told.count == 3_000)
   }
 
-  @Test func `a member for which there is nobody new is looked at again after a pause`() {
+  @Test func `a member with no new peer to learn of is checked again after a pause`() {
     var directory = directory()
     directory.join(0, peer(0), ip: v4(8, 8, 8, 8), port: nil, isListener: true, at: .zero)
     directory.join(1, peer(1), ip: v4(127, 0, 0, 1), port: 1, isListener: false, at: .zero)
@@ -113,7 +113,7 @@ import Wire
     #expect(directory.messages(at: .seconds(5)).flatMap(\.entries).map(\.peer) == [peer(2)])
   }
 
-  @Test func `half of those that one is told of were turned away, for a minute, and few of one host`() {
+  @Test func `half of the named peers may be turned-away ones, for a minute, and few from one host`() {
     var directory = directory()
     for i in 1...50 {
       directory.join(ConnectionToken(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
@@ -142,7 +142,7 @@ import Wire
     #expect(!(0..<20).contains { round in told(910 + round, at: .seconds(60)).contains { $0.peer == peer(1) } })
   }
 
-  @Test func `of the peers that were turned away, few of one IPv6 network are named`() {
+  @Test func `few turned-away peers of one IPv6 network are named`() {
     var directory = directory()
     for i in 1...30 {
       let ip = [0x20, 0x01, 0x0D, 0xB8] + Array(repeating: 0, count: 11) + [UInt8(i)]
@@ -154,7 +154,7 @@ import Wire
     #expect(Set(directory.messages(at: .zero).flatMap(\.entries).map(\.peer)) == Set((23...30).map { peer($0) }))
   }
 
-  @Test func `nobody is told of an address that means another host there`() {
+  @Test func `no peer is told of an address that means another host in its network`() {
     let hosts = [v4(127, 0, 0, 1), v4(192, 168, 1, 2), v4(8, 8, 8, 8), v4(169, 254, 1, 1)]
     let expected: [[Int]] = [[1, 2], [2], [], []]
     for (listener, told) in expected.enumerated() where listener != 3 {
@@ -167,7 +167,7 @@ import Wire
     }
   }
 
-  @Test func `addresses reach as far as the registries say`() {
+  @Test func `the reach of each address follows the registries`() {
     func reach(_ ip: [UInt8]) -> AddressReach? { AddressReach(ip) }
     #expect(reach(v4(127, 1, 2, 3)) == .host && reach(v4(10, 1, 1, 1)) == .site && reach(v4(172, 31, 0, 1)) == .site)
     #expect(reach(v4(172, 32, 0, 1)) == .world && reach(v4(100, 64, 0, 1)) == .site && reach(v4(9, 9, 9, 9)) == .world)
@@ -200,14 +200,14 @@ import Wire
     return dials
   }
 
-  @Test func `hints are dialled and pinned`() {
+  @Test func `hints are dialled with their PeerID pinned`() {
     let entry = PeerExchange.Entry(ip: v4(10, 0, 0, 2), port: 9800, peer: peer(2))
     var state = told([entry, entry], from: v4(10, 0, 0, 1))
     let dials = dials(of: &state)
     #expect(dials.count == 1 && dials[0].address == PeerAddress(ip: entry.ip, port: 9800) && dials[0].pinned == peer(2))
   }
 
-  @Test func `private addresses of a public peer, port 0, and peers that are there are not dialled`() {
+  @Test func `a private address from a public peer, port 0 and a connected peer are not dialled`() {
     var state = told(
       [
         PeerExchange.Entry(ip: v4(10, 0, 0, 2), port: 9800, peer: peer(2)),
@@ -241,7 +241,7 @@ import Wire
   }
 
   /// Each dialled peer announces 16 others and has no free slot, as in a crowd whose slots are all taken.
-  @Test func `a download that is turned away everywhere dials some at once, then few a second`() {
+  @Test func `a download that all peers turn away dials some at once, then a few per second`() {
     var next = 0
     func others() -> [PeerExchange.Entry] {
       (0..<16).map { _ in
@@ -274,7 +274,7 @@ import Wire
     #expect(DialPace.interval * perSecond == .seconds(1))
   }
 
-  @Test func `who has no room is dialled again after five seconds where the user named it, else when told of again`() {
+  @Test func `a full peer is dialled again after 5 s if the user named it, or when it is hinted again`() {
     let hint = PeerExchange.Entry(ip: v4(10, 0, 0, 2), port: 9800, peer: peer(2))
     var state = told([hint], from: v4(10, 0, 0, 1))
     let dialled = dials(of: &state)
@@ -334,7 +334,7 @@ import Wire
     #expect(!promise(9, to: 12) && !promise(2, to: 99))
   }
 
-  @Test func `who takes a chunk back, or takes little of it, has claimed nothing, and others are told of it once`() {
+  @Test func `a reader that takes little of a chunk or gives it back loses its claim, and one PROMISED is sent`() {
     var promises = UploadPromises(chunkCount: 4)
     for reader in [10, 11] as [ConnectionToken] { _ = promises.join(reader) }
     func promise(_ chunk: UInt32, to reader: ConnectionToken) -> Bool {
@@ -360,7 +360,7 @@ import Wire
     #expect(promise(0, to: 10) == false && promises.isFirst(10, of: ChunkIndex(0)))
   }
 
-  @Test func `a stranger that comes and goes has others told of a chunk once, unless it takes half of it each time`() {
+  @Test func `a stranger that comes and goes causes one PROMISED, unless it takes half of the chunk each time`() {
     for (taken, tellings) in [(0, 1), (31, 1), (32, 20)] {
       var promises = UploadPromises(chunkCount: 4)
       _ = promises.join(1)
@@ -376,7 +376,7 @@ import Wire
     }
   }
 
-  @Test func `what is promised to who gives nothing to others is promised to nobody`() {
+  @Test func `a chunk requested by a reader that does not share is promised to no reader`() {
     var promises = UploadPromises(chunkCount: 4)
     func promise(_ chunk: UInt32, to reader: ConnectionToken) -> Bool {
       promises.promise(ChunkIndex(chunk), to: reader)

@@ -32,7 +32,7 @@ import Testing
 
   private func time(_ milliseconds: Int64) -> Instant { .zero + .milliseconds(milliseconds) }
 
-  @Test func `a chunk that another was promised is put off while first ones wait, a first one is not`() {
+  @Test func `a promised chunk is delayed while first copies wait, and a first copy is not`() {
     #expect(!choking.accepts(2, isFirst: false, at: time(60_000)))
     #expect(choking.accepts(2, isFirst: true, at: time(60_010)))
     choking.rests(1)
@@ -45,7 +45,7 @@ import Testing
     #expect(choking.accepts(2, isFirst: false, at: time(60_050)))
   }
 
-  @Test func `nobody waits for who takes nothing`() {
+  @Test func `no reader waits for a reader that takes nothing`() {
     let stalled = time(60_000) + UploadChoking.stalledAfter
     #expect(choking.accepts(2, isFirst: false, at: stalled))
     choking.waits(1, isFirst: true, at: stalled)
@@ -62,7 +62,7 @@ import Testing
     return waited
   }
 
-  @Test func `nobody is put off for longer than ten seconds at a stretch, where there may be room for one`() {
+  @Test func `a reader is put off for at most 10 s at a stretch, or 1 s while the upload is not full`() {
     let short = stretch(2, isFull: false, from: 60_000)
     #expect((900...1_100).contains(short))
     #expect(choking.isImpatient(2, isFull: false, at: time(60_000 + short)))
@@ -75,7 +75,7 @@ import Testing
     #expect(stretch(3, isFull: false, from: 80_000) == 0)
   }
 
-  @Test func `nobody is put off for more than half of its time, however often it asks`() {
+  @Test func `a reader is put off for at most half of its time, however often it asks`() {
     choking.join(3, at: time(60_000))
     for pause: Int64 in [1, 10, 100, 700] {
       choking.leave(3)
@@ -91,7 +91,7 @@ import Testing
     }
   }
 
-  @Test func `the ninth of those who want the same kind is put off where the upload is full`() {
+  @Test func `the ninth reader of first copies is put off while the upload is full`() {
     for reader: ConnectionToken in 11...17 {
       choking.join(reader, at: .zero)
       #expect(choking.accepts(2, isFirst: true, at: time(60_000)))
@@ -102,7 +102,7 @@ import Testing
     #expect(!choking.accepts(2, isFirst: true, at: time(60_000)))
   }
 
-  @Test func `who has not joined is neither put off nor waited for`() {
+  @Test func `a reader that has not joined is neither put off nor waited for`() {
     #expect(choking.accepts(7, isFirst: false, at: time(60_000)))
     #expect(choking.isImpatient(7, at: time(60_000)))
     choking.rests(1)
@@ -110,7 +110,7 @@ import Testing
     #expect(choking.accepts(2, isFirst: false, at: time(60_000)))
   }
 
-  @Test func `a clock that lags behind another's counts as standing still`() {
+  @Test func `a clock that lags behind another one counts as standing still`() {
     #expect(!choking.accepts(2, isFirst: false, at: time(60_000)))
     choking.join(3, at: time(70_000))
     #expect(choking.accepts(3, isFirst: false, isFull: false, at: time(60_000)))

@@ -42,7 +42,7 @@ struct FetchTallyTests {
     #expect(tally.running.isEmpty)
   }
 
-  @Test mutating func `a leaf that is sent twice counts once, and one that is asked for again does not count`() {
+  @Test mutating func `a leaf that is sent twice counts once, and a leaf that is requested again does not count`() {
     _ = tally.opened(key, layout, at: .zero)
     send(all, to: key)
     tally.sent(LeafRange(first: 1, count: 2), of: ChunkIndex(0), key, at: .zero)
@@ -54,7 +54,7 @@ struct FetchTallyTests {
     #expect(ending.map { if case .left = $0 { true } else { false } } == true)
   }
 
-  @Test mutating func `a peer that leaves too early goes on when it comes again`() {
+  @Test mutating func `a peer that leaves too early continues when it returns`() {
     _ = tally.opened(key, layout, at: .zero)
     send([all[0]], to: key)
     let first = tally.closed(key, isDone: true)
@@ -66,14 +66,14 @@ struct FetchTallyTests {
     #expect(second.map { if case .complete = $0 { true } else { false } } == true)
   }
 
-  @Test mutating func `a connection that breaks after the last leaf is not complete: the leaf may be lost`() {
+  @Test mutating func `a connection that breaks after the last leaf is not complete, as the leaf may be lost`() {
     _ = tally.opened(key, layout, at: .zero)
     send(all, to: key)
     let ending = tally.closed(key, isDone: false)
     #expect(ending.map { if case .left = $0 { true } else { false } } == true)
   }
 
-  @Test mutating func `a peer that keeps the content open and asks for nothing for a while has it, once`() {
+  @Test mutating func `a peer that keeps the content open without a request for 10 s is complete once`() {
     _ = tally.opened(key, layout, at: .zero)
     send(all, to: key, at: at(1))
     #expect(tally.settle(at: at(10)).isEmpty)
@@ -103,7 +103,7 @@ struct FetchTallyTests {
     #expect(done.map { if case .complete = $0 { true } else { false } } == true)
   }
 
-  @Test mutating func `many peers that come and go make the tally forget the oldest, never one that is connected`() {
+  @Test mutating func `with many peers the tally forgets the oldest ones and never a connected one`() {
     _ = tally.opened(key, layout, at: .zero)
     for i in 0..<(2 * FetchTally.fetchesMax) {
       let other = FetchTally.Key(
@@ -116,7 +116,7 @@ struct FetchTallyTests {
     #expect(tally.running.map(\.isAllSent) == [true])
   }
 
-  @Test mutating func `a peer that asks for a leaf of every chunk takes little memory, and is never complete by it`() {
+  @Test mutating func `a peer that requests one leaf of every chunk takes little memory and never completes by that`() {
     let long = ChunkLayout(fileLength: 64 * 4_096, chunkSize: 64, leafSize: 16)!
     _ = tally.opened(key, long, at: .zero)
     for chunk in 0..<4_096 as Range<UInt32> {

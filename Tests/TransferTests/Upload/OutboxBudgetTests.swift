@@ -11,11 +11,11 @@ import Testing
     OutboxBudget.Outbox(reader: reader, byteCount: kibibytes << 10, taken: now + .zero - silent)
   }
 
-  @Test func `memory is short above seven eighths`() {
+  @Test func `memory is short above seven eighths of the budget`() {
     #expect(!budget.isShort(at: 56 << 20) && budget.isShort(at: 56 << 20 + 1))
   }
 
-  @Test func `those that take nothing go, the largest first, and of equals the one that waits longest`() {
+  @Test func `peers that take nothing are dropped, the largest outbox first, then the longest wait`() {
     let outboxes =
       (0..<100).map { outbox(ConnectionToken($0), 512, silent: .milliseconds(500)) }
       + [
@@ -26,14 +26,14 @@ import Testing
     #expect(budget.ending(outboxes, loopCount: 1, at: now) == [202, 201, 200, 0, 1, 2, 3])
   }
 
-  @Test func `a peer that reads and has no more than a piece waiting never goes`() {
+  @Test func `a peer that reads and has at most one piece waiting is never dropped`() {
     let readers = (0..<900).map { outbox(ConnectionToken($0), 100, silent: .milliseconds(999)) }
     #expect(budget.ending(readers, loopCount: 1, at: now).isEmpty)
     let flood = [outbox(1_000, 300, silent: .zero)]
     #expect(budget.ending(readers + flood, loopCount: 1, at: now) == [1_000])
   }
 
-  @Test func `a loop that holds no more than its share ends nobody for what others hold`() {
+  @Test func `a loop that holds no more than its share drops no connection for other loops`() {
     let outboxes = (0..<80).map { outbox(ConnectionToken($0), 300, silent: .seconds(9)) }
     #expect(budget.ending(outboxes, loopCount: 2, at: now).isEmpty)
     #expect(budget.ending(outboxes, loopCount: 3, at: now).count == 26)

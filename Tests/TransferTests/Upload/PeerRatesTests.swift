@@ -16,7 +16,7 @@ import Testing
     #expect(rates.delay(of: 100, to: ip(1), at: .zero + .milliseconds(100)) == .zero)
   }
 
-  @Test func `buckets that are full again are forgotten`() {
+  @Test func `full buckets are forgotten`() {
     var rates = PeerRates(bytesPerSecond: 1_000, burst: 500)
     for number in 0..<5_000 { rates.sent(500, to: ip(number), at: .zero + .seconds(number)) }
     #expect(rates.count <= PeerRates.bucketsMin + 1)

@@ -8,7 +8,7 @@ import Wire
 @Suite struct SentChunksTests {
   private var sent = SentChunks()
 
-  @Test mutating func `the last chunks are known, the newest first, each once`() {
+  @Test mutating func `the last sent chunks are remembered, newest first, each once`() {
     for chunk in 0..<300 as Range<UInt32> {
       for _ in 0..<16 { sent.note(ChunkIndex(chunk), of: FileHandle(1)) }
     }
@@ -22,7 +22,7 @@ import Wire
     #expect(again.count == SentChunks.countMax - 1)
   }
 
-  @Test mutating func `few are known as they are`() {
+  @Test mutating func `fewer sent chunks than the limit are all remembered, newest first`() {
     let none = sent.newestFirst
     #expect(none.isEmpty)
     for chunk in [5, 6, 5] as [UInt32] { sent.note(ChunkIndex(chunk), of: FileHandle(1)) }
@@ -47,7 +47,7 @@ import Wire
     return checked
   }
 
-  @Test mutating func `what one connection was sent is checked at once, in its order`() {
+  @Test mutating func `the chunks sent on one connection are checked at once, in their order`() {
     let items = Self.items(0..<100)
     rechecks.ask(items, from: Self.group(1))
     let checked = check(at: .zero)
@@ -56,7 +56,7 @@ import Wire
     #expect(next == .nothing)
   }
 
-  @Test mutating func `a peer that complains for ever has 16 chunks a second checked, and each every 10 seconds`() {
+  @Test mutating func `a peer that keeps complaining gets 16 chunks a second checked, each at most every 10 s`() {
     var checked: [Item: [Instant]] = [:]
     var count = 0
     for step in 0..<6_000 as Range<Int64> {
@@ -74,7 +74,7 @@ import Wire
     #expect(checked.count == 128, "all of them have their turn")
   }
 
-  @Test mutating func `a complaint has its turn beside any number of liars from few addresses`() {
+  @Test mutating func `a complaint is checked soon beside any number of liars from few addresses`() {
     for step in 0..<1_000 as Range<Int64> {
       let now = Instant.milliseconds(step * 10)
       for liar in 1...30 as ClosedRange<UInt8> {
@@ -93,7 +93,7 @@ import Wire
     #expect(seconds <= 3, "31 addresses have 16 turns a second")
   }
 
-  @Test mutating func `a host with an IPv6 network waits as one, and leaves the turns of others alone`() {
+  @Test mutating func `all addresses of an IPv6 network wait as one group and leave the turns of others alone`() {
     func address(_ network: UInt8, _ host: UInt8) -> AddressGroup {
       AddressGroup(ip: [0x20, 1, 0, 0, 0, 0, 0, network] + Array(repeating: 0, count: 7) + [host])
     }
@@ -106,7 +106,7 @@ import Wire
     #expect(checked.contains(Item("changed", ChunkIndex(7))))
   }
 
-  @Test mutating func `a chunk that rests is checked afterwards, and what waits is bounded`() {
+  @Test mutating func `a chunk that rests is checked afterwards, and the queue is bounded`() {
     rechecks.ask(Self.items(0..<1), from: Self.group(1))
     let first = check(at: .zero)
     rechecks.ask(Self.items(0..<1), from: Self.group(2))

@@ -22,7 +22,7 @@ import Wire
       RequestID(id), handle, chunk: ChunkIndex(chunk), firstLeaf: first, leafCount: count, wantsLeafHashes: hashes)
   }
 
-  @Test func `an answer goes out in order, four leaves a piece, the hashes with the first`() throws {
+  @Test func `an answer goes out in order, four leaves per piece, with the hashes in the first`() throws {
     var state = try opened()
     #expect(try ask(&state, 1, first: 3, count: 10) == .queued)
     #expect(try ask(&state, 2, chunk: 1, first: 63, count: 1, hashes: false) == .queued)
@@ -34,7 +34,7 @@ import Wire
     #expect(pieces.map(\.request.rawValue) == [1, 1, 1, 2])
   }
 
-  @Test func `what is not in the file is a violation`() throws {
+  @Test func `a request for data beyond the file is a violation`() throws {
     var state = try opened()
     #expect(throws: PeerFault.violation(.noSuchChunk)) { _ = try ask(&state, 1, chunk: 3) }
     #expect(throws: PeerFault.violation(.noSuchChunk)) { _ = try ask(&state, 2, chunk: .max) }
@@ -49,14 +49,14 @@ import Wire
     }
   }
 
-  @Test func `ids strictly increase, whatever became of the last`() throws {
+  @Test func `request IDs strictly increase, whatever became of the last request`() throws {
     var state = try opened()
     #expect(try ask(&state, 7) == .queued)
     #expect(throws: PeerFault.violation(.idNotIncreasing)) { _ = try ask(&state, 7) }
     #expect(throws: PeerFault.violation(.idNotIncreasing)) { _ = try ask(&state, 1) }
   }
 
-  @Test func `the sixty-fifth waiting request is answered by BUSY`() throws {
+  @Test func `the 65th waiting request gets BUSY`() throws {
     var state = try opened()
     for id in 1...64 { #expect(try ask(&state, UInt32(id)) == .queued) }
     #expect(try ask(&state, 65) == .busy)
@@ -75,7 +75,7 @@ import Wire
     state.cancel(RequestID(3))  // never requested: has no effect
   }
 
-  @Test func `a withdrawn file drops its requests, and those on the way are void`() throws {
+  @Test func `a withdrawn file drops its requests, and requests that arrive later are ignored`() throws {
     var state = try opened()
     _ = try ask(&state, 1)
     state.withdraw(handle)
@@ -89,7 +89,7 @@ import Wire
     #expect(try ask(&state, 4) == .queued)
   }
 
-  @Test func `sixty-four files are open at most, and no handle twice`() throws {
+  @Test func `at most 64 files are open, and no handle is used twice`() throws {
     var state = UploadState()
     for number in 0..<64 { #expect(try state.open(FileHandle(UInt32(number)), layout) == .opened) }
     #expect(try state.open(FileHandle(64), layout) == .tooManyFiles)

@@ -4,7 +4,7 @@ import Testing
 @testable import Transfer
 
 @Suite struct UploadTurnsTests {
-  @Test func `what nobody else was promised is sent first, the rest in order`() {
+  @Test func `readers of chunks that no other peer was promised go first, and the rest in order`() {
     var turns = UploadTurns()
     turns.enqueue(1, of: host(1), isFirst: false)
     turns.enqueue(2, of: host(1), isFirst: false)
@@ -14,7 +14,7 @@ import Testing
     #expect(turns.isEmpty)
   }
 
-  @Test func `one turn of sixteen is for the others, so that nobody waits for ever`() {
+  @Test func `one turn in sixteen goes to the other readers, so that none waits for ever`() {
     var turns = UploadTurns()
     var order: [ConnectionToken] = []
     for _ in 0..<4 { turns.enqueue(2, of: host(1), isFirst: false) }
@@ -25,7 +25,7 @@ import Testing
     #expect(order.enumerated().filter { $0.element == 2 }.map(\.offset) == [15, 31, 47, 63])
   }
 
-  @Test func `who has gone has no turn`() {
+  @Test func `a reader that left has no turn`() {
     var turns = UploadTurns()
     turns.enqueue(1, of: host(1), isFirst: true)
     turns.enqueue(1, of: host(1), isFirst: false)
@@ -64,14 +64,14 @@ import Testing
     #expect((1...7).allSatisfy { had[$0] == 100 })
   }
 
-  @Test func `hosts take turns among those that go first too`() {
+  @Test func `hosts take turns among the readers that go first too`() {
     var turns = UploadTurns()
     for reader in ConnectionToken(1)...10 { turns.enqueue(reader, of: host(1), isFirst: true) }
     turns.enqueue(11, of: host(2), isFirst: true)
     #expect([turns.next(), turns.next(), turns.next()] == [1, 11, 2])
   }
 
-  @Test func `a host of which one connection goes keeps its place`() {
+  @Test func `a host that loses one connection keeps its place`() {
     var turns = UploadTurns()
     turns.enqueue(1, of: host(1), isFirst: false)
     turns.enqueue(2, of: host(1), isFirst: false)
@@ -97,7 +97,7 @@ import Testing
     #expect(order.enumerated().filter { $0.element == 1 }.map(\.offset) == [7, 16, 25])
   }
 
-  @Test func `a host that is on both threads gets no more than a host that is on one`() {
+  @Test func `a host on both threads gets no more than a host on one`() {
     var threads = [UploadTurns(), UploadTurns()]
     var shares = UploadShares()
     // 50 connections of one host, dealt to the threads in turn, and one connection of another host.
@@ -116,7 +116,7 @@ import Testing
     #expect(sent[1] > 860, "\(sent)")
   }
 
-  @Test func `a host that always asks for what no other peer has gets two thirds at most`() {
+  @Test func `a host that always requests first copies gets at most two thirds`() {
     var turns = UploadTurns()
     var shares = UploadShares()
     turns.enqueue(1, of: host(1), isFirst: true)
@@ -131,7 +131,7 @@ import Testing
     #expect(sent[1] > 950, "\(sent)")
   }
 
-  @Test func `a host that was sent little does not stop those that go first`() {
+  @Test func `a host that was sent little does not stop the readers that go first`() {
     var turns = UploadTurns()
     turns.enqueue(1, of: host(1), isFirst: true)
     turns.enqueue(2, of: host(2), isFirst: false)
@@ -144,7 +144,7 @@ import Testing
     #expect(order.count { $0 == 1 } == 4, "\(order)")
   }
 
-  @Test func `what was sent long ago counts no more`() {
+  @Test func `bytes sent long ago no longer count`() {
     var shares = UploadShares()
     shares.sent(1_000, to: host(1), at: .zero)
     shares.sent(1, to: host(2), at: .zero + .seconds(5))
@@ -155,7 +155,7 @@ import Testing
     #expect(shares.bytes(sentTo: host(2)) == 1)
   }
 
-  @Test func `a thread goes after another whose group was sent less, until the claim ends`() {
+  @Test func `a thread yields to a thread whose host was sent less, until that claim ends`() {
     var shares = UploadShares()
     shares.sent(1_000, to: host(1), at: .zero)
     shares.claim(for: host(2), by: 1, until: .zero + .milliseconds(5))

@@ -76,7 +76,7 @@ import Wire
     var haveCount: Int { state.chunks.haveCount }
   }
 
-  @Test func `a download leaves to its zone what is not its own, until the others give nothing`() throws {
+  @Test func `a download leaves chunks of its zone's other nodes to them, until they give nothing`() throws {
     var world = World()
     world.connect(1, zone: "there", isComplete: true)
     world.connect(2, zone: "here", isComplete: false)
@@ -90,7 +90,7 @@ import Wire
     #expect(world.haveCount == 100, "the peer of the zone has given nothing")
   }
 
-  @Test func `strangers of the zone that come one after the other hold a download up once`() throws {
+  @Test func `strangers of the zone that come one after another delay a download once`() throws {
     var world = World()
     world.connect(1, zone: "there", isComplete: true)
     world.connect(2, zone: "here", isComplete: false)
@@ -101,7 +101,7 @@ import Wire
     #expect(world.haveCount == 100)
   }
 
-  @Test func `what a peer of the zone has is asked of it, also if the other is faster`() throws {
+  @Test func `chunks that a peer of the zone has are requested from it, even if another peer is faster`() throws {
     var world = World()
     world.connect(1, zone: "there", isComplete: true)
     world.connect(2, zone: "here", isComplete: true)
@@ -111,7 +111,7 @@ import Wire
     #expect((world.asked[outside] ?? []).count <= 1, "\(world.asked[outside] ?? [])")
   }
 
-  @Test func `a peer of the zone that fails again and again is left nothing`() throws {
+  @Test func `a download fetches from outside the chunks that a liar of its zone should have brought`() throws {
     var world = World()
     world.connect(1, zone: "there", isComplete: true)
     world.connect(2, zone: "here", isComplete: true)
@@ -121,7 +121,7 @@ import Wire
     #expect(world.haveCount == 100)
   }
 
-  @Test func `a stream fetches its next chunks from anyone`() throws {
+  @Test func `a stream fetches its next chunks from any peer`() throws {
     var world = World(order: .inOrder(windowChunks: 16), shares: false)
     world.connect(1, zone: "there", isComplete: true)
     world.connect(2, zone: "here", isComplete: false)
@@ -130,7 +130,7 @@ import Wire
     #expect((0..<16).allSatisfy { world.has($0) })
   }
 
-  @Test func `a download that gives nothing to others brings nothing into the zone that others bring`() throws {
+  @Test func `a download that does not share brings no chunk into the zone that others bring`() throws {
     var world = World(shares: false)
     world.connect(1, zone: "there", isComplete: true)
     world.connect(2, zone: "here", isComplete: false)
@@ -138,7 +138,7 @@ import Wire
     #expect(world.lines[outside, default: []].isEmpty)
   }
 
-  @Test func `zones play no part for a node without one`() throws {
+  @Test func `zones do not matter to a node without one`() throws {
     var world = World(zone: nil)
     world.connect(1, zone: "there", isComplete: true)
     world.connect(2, zone: "here", isComplete: false)

@@ -25,7 +25,7 @@ import Wire
   }
 
   @Test(arguments: [1, 2, 3, 8, 50])
-  func `each chunk has one node, and each node about as many`(count: Int) {
+  func `each chunk has one node, and each node has about equally many chunks`(count: Int) {
     let shares = shares(peers(count))
     var sums = Array(repeating: 0, count: count)
     for chunk in 0..<5_000 {
@@ -36,7 +36,7 @@ import Wire
     #expect(sums.min()! * count > 5_000 / 3 && sums.max()! * count < 3 * 5_000, "\(sums)")
   }
 
-  @Test func `when a node goes, only its chunks change hands`() {
+  @Test func `when a node leaves, only its chunks change owner`() {
     let peers = peers(9)
     let (before, after) = (shares(peers), shares(Array(peers.dropLast())))
     for chunk in 0..<ZoneShares.slotCount {
@@ -45,7 +45,7 @@ import Wire
     }
   }
 
-  @Test func `the filter leaves out what a partner has`() {
+  @Test func `the filter leaves out chunks that a partner has`() {
     let layout = ChunkLayout(fileLength: 70 << 20)!
     var partner = RemoteAvailability(isComplete: false, layout: layout)
     let run = LeafRun(chunk: ChunkIndex(65), leaves: LeafRange(first: 0, count: 64))
