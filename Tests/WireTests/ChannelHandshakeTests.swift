@@ -5,7 +5,7 @@ import Testing
 @testable import Wire
 
 @Test(arguments: ChannelKind.all, [1, 2, 7, 64, Int.max])
-func `a handshake succeeds however its bytes are cut`(_ kind: ChannelKind, _ pieceSize: Int) throws {
+func `a handshake succeeds however its bytes are split`(_ kind: ChannelKind, _ pieceSize: Int) throws {
   guard let ends = ChannelEnds(kind, pieceSize: pieceSize) else {
     Issue.record("the handshake failed")
     return
@@ -31,7 +31,7 @@ func `a handshake succeeds however its bytes are cut`(_ kind: ChannelKind, _ pie
 }
 
 @Test(arguments: ChannelKind.all)
-func `the messages have the lengths that the protocol fixes`(_ kind: ChannelKind) {
+func `each message has the length that the protocol fixes`(_ kind: ChannelKind) {
   var dialer = dialer(kind)
   var listener = listener(kind)
   let first = dialer.takeOutbound()
@@ -46,7 +46,7 @@ func `the messages have the lengths that the protocol fixes`(_ kind: ChannelKind
 }
 
 @Test(arguments: ChannelKind.all)
-func `a handshake that is cut anywhere is not complete, and says that the peer closed`(_ kind: ChannelKind) {
+func `a handshake that ends early is not complete, and reports that the peer closed`(_ kind: ChannelKind) {
   var dialer = dialer(kind)
   var listener = listener(kind)
   let first = dialer.takeOutbound()
@@ -101,7 +101,7 @@ func `the pinned peer is accepted`(_ kind: ChannelKind) {
   #expect(result == ([], nil) && isComplete)
 }
 
-@Test func `two handshakes with the same keys but other ephemerals have other hashes`() throws {
+@Test func `handshakes with the same keys and other ephemeral keys have different hashes`() throws {
   let kind = try #require(ChannelKind.all.last)
   func hash(_ ephemeral: UInt8) -> [UInt8] {
     var dialer = ChannelHandshake(

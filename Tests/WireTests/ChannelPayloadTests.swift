@@ -9,7 +9,7 @@ private let full = HandshakePayload(
 
 private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePayload(decoding: bytes) }
 
-@Test func `a payload has the bytes that the protocol fixes`() {
+@Test func `a payload is encoded as the bytes that the protocol fixes`() {
   let payload = HandshakePayload(
     listenPort: 0x2648, capabilities: .severalConnections, agent: "ab", requestsInFlightMax: 0x0140)
   #expect(payload.encode() == [1, 2, 0x26, 0x48, 2, 4, 0, 0, 0, 1, 3, 2, 0x61, 0x62, 4, 2, 1, 0x40])
@@ -23,7 +23,7 @@ private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePaylo
   }
 }
 
-@Test func `a port of 0 says that there is none`() {
+@Test func `a port of 0 means that the peer has no listener`() {
   #expect(decode([1, 2, 0, 0]) == HandshakePayload())
   #expect(HandshakePayload(listenPort: 0).encode() == [])
 }
@@ -40,7 +40,7 @@ private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePaylo
   for count in 0..<bytes.count { #expect((decode(Array(bytes.prefix(count))) != nil) == ends.contains(count)) }
 }
 
-@Test func `unknown fields are skipped, wherever they stand`() {
+@Test func `unknown fields are skipped at every position`() {
   let unknown: [UInt8] = [200, 3, 1, 2, 3]
   #expect(decode(unknown + full.encode()) == full)
   #expect(decode(full.encode() + unknown) == full)
@@ -57,7 +57,7 @@ private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePaylo
     [5, 65] + Array(repeating: 0x61, count: 65), [200, 1], [3, 33] + Array(repeating: 0x61, count: 33),
     [200, 255] + Array(repeating: 1, count: 255),
   ] as [[UInt8]])
-func `a field of a wrong length, twice, or that is not text is refused`(_ bytes: [UInt8]) {
+func `a field of a wrong length, a repeated field and text that is not UTF-8 are refused`(_ bytes: [UInt8]) {
   #expect(throws: HandshakeError.malformed(.payload)) { try HandshakePayload(decoding: bytes) }
 }
 

@@ -32,7 +32,7 @@ private func preamble(_ suite: UInt8, _ pattern: UInt8, version: UInt8 = 1, last
 }
 
 @Test(arguments: ChannelKind.all)
-func `a wrong peer never gets message 3`(_ kind: ChannelKind) {
+func `a dialer sends no message 3 to a peer with another PeerID than the pinned one`(_ kind: ChannelKind) {
   let other = StaticIdentity(secret: secretKey(9))
   var dialer = dialer(kind, pinned: listenerIdentity.peerID)
   var listener = listener(kind, identity: other)
@@ -44,7 +44,7 @@ func `a wrong peer never gets message 3`(_ kind: ChannelKind) {
 }
 
 @Test(arguments: ChannelKind.all)
-func `a node that dials itself never gets message 3`(_ kind: ChannelKind) {
+func `a node that dials itself sends no message 3`(_ kind: ChannelKind) {
   var dialer = dialer(kind)
   var listener = listener(kind, identity: dialerIdentity)
   _ = listener.take(dialer.takeOutbound())
@@ -54,7 +54,7 @@ func `a node that dials itself never gets message 3`(_ kind: ChannelKind) {
 }
 
 @Test(arguments: ChannelKind.all.filter(\.isPrivate))
-func `a private listener is silent to another swarm key`(_ kind: ChannelKind) {
+func `a private listener sends nothing to a dialer with another swarm key`(_ kind: ChannelKind) {
   var dialer = ChannelHandshake(
     dialing: dialerIdentity, suite: kind.suite, swarm: SwarmKey(secretKey(0x66)), pinned: nil, payload: dialerPayload,
     ephemeral: secretKey(3))
@@ -62,12 +62,12 @@ func `a private listener is silent to another swarm key`(_ kind: ChannelKind) {
   #expect(result == (.authenticationFailed, []))
 }
 
-@Test func `a private listener is silent to all that it cannot read`() {
+@Test func `a private listener sends nothing after a preamble with another pattern or suite`() {
   #expect(listen(closed, to: preamble(1, 0)) == (.patternMismatch(peerIsPrivate: false), []))
   #expect(listen(closed, to: preamble(2, 1)) == (.suiteUnsupported(redialWith: .chaChaPoly), []))
 }
 
-@Test func `a public listener answers a private dialer and a suite that it cannot do`() {
+@Test func `a public listener answers a private dialer and an unsupported suite with its own preamble`() {
   #expect(listen(open, to: preamble(1, 1)) == (.patternMismatch(peerIsPrivate: true), preamble(1, 0)))
   #expect(
     listen(open, to: preamble(1, 1), suites: [.aesGCM, .chaChaPoly])
@@ -75,7 +75,7 @@ func `a private listener is silent to another swarm key`(_ kind: ChannelKind) {
   #expect(listen(open, to: preamble(2, 0)) == (.suiteUnsupported(redialWith: .chaChaPoly), preamble(1, 0)))
 }
 
-@Test func `a dialer reads a listener's answer`() {
+@Test func `a dialer reports the fault that a listener's preamble shows`() {
   #expect(dial(closed, answeredWith: preamble(1, 0)) == (.patternMismatch(peerIsPrivate: false), []))
   #expect(dial(closed, answeredWith: preamble(2, 0)) == (.patternMismatch(peerIsPrivate: false), []))
   #expect(dial(open, answeredWith: preamble(1, 0)) == (.malformed(.preamble), []), "an answer that changes nothing")
@@ -85,7 +85,7 @@ func `a private listener is silent to another swarm key`(_ kind: ChannelKind) {
 }
 
 @Test(.enabled(if: AEAD.Algorithm.aesGCM.isAvailable))
-func `a dialer that was told another suite succeeds with it`() {
+func `a dialer whose suite was refused succeeds with the suite of the answer`() {
   var first = dialer(ChannelKind(suite: .aesGCM, isPrivate: false))
   let (_, answer) = listen(open, to: first.takeOutbound())
   let (_, error) = first.take(answer, pieceSize: 1)
@@ -96,7 +96,7 @@ func `a dialer that was told another suite succeeds with it`() {
 }
 
 @Test(arguments: [open, closed])
-func `the first bytes tell a peer from a program of another protocol`(_ kind: ChannelKind) {
+func `the first bytes distinguish a peer from a program of another protocol`(_ kind: ChannelKind) {
   #expect(listen(kind, to: Array("G".utf8)) == (.notAP2PNode, []))
   #expect(listen(kind, to: Array("p2pnodX".utf8)) == (.notAP2PNode, []))
   #expect(listen(kind, to: preamble(1, 0, version: 2)) == (.otherVersion(2), []))
@@ -109,7 +109,7 @@ func `the first bytes tell a peer from a program of another protocol`(_ kind: Ch
 }
 
 @Test(arguments: ChannelKind.all)
-func `a handshake message of a length that it cannot have is refused at its header`(_ kind: ChannelKind) {
+func `a handshake message of a wrong length is refused at its header`(_ kind: ChannelKind) {
   var dialing = dialer(kind)
   let first = dialing.takeOutbound()
   let wrong: [[UInt8]] = [[0, 0], [0, 31], [0, 33], [0, 47], [0, 49], [2, 1], [0xFF, 0xFF]]
@@ -163,7 +163,7 @@ func `an ephemeral key of low order ends the handshake at either end`(_ kind: Ch
 }
 
 @Test(arguments: ChannelKind.all)
-func `a payload that decrypts but cannot be read is refused by either end`(_ kind: ChannelKind) throws {
+func `a decrypted payload that is malformed is refused by either end`(_ kind: ChannelKind) throws {
   let bad: [UInt8] = [1, 3, 0, 0, 0]
   var dialing = dialer(kind)
   let first = dialing.takeOutbound()

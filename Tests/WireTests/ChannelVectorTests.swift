@@ -36,7 +36,7 @@ private func established(_ vectors: VectorFile) throws -> EstablishedChannel {
 }
 
 @Test(arguments: handshakeFiles)
-func `a listener answers the published dialer as published`(_ file: String) throws {
+func `a listener sends the published answers to the published dialer`(_ file: String) throws {
   let vectors = try VectorFile(file)
   var listener = try listener(vectors)
   let first = listener.take(vectors["preamble"] + vectors["message1"])
@@ -56,7 +56,7 @@ func `a listener answers the published dialer as published`(_ file: String) thro
 }
 
 @Test(arguments: handshakeFiles)
-func `a dialer starts and ends as published`(_ file: String) throws {
+func `a dialer sends the published first and last messages`(_ file: String) throws {
   let vectors = try VectorFile(file)
   let (pattern, suite) = kind(file)
   var dialer = ChannelHandshake(
@@ -87,7 +87,7 @@ func `a dialer starts and ends as published`(_ file: String) throws {
 }
 
 @Test(arguments: handshakeFiles)
-func `records are the published ones, also after a change of key`(_ file: String) throws {
+func `sealed records are the published ones, also after a change of key`(_ file: String) throws {
   let vectors = try VectorFile(file)
   let suite = kind(file).suite
   var channel = try established(vectors)
@@ -111,7 +111,7 @@ func `records are the published ones, also after a change of key`(_ file: String
   }
 }
 
-@Test func `the proofs of a file are the published ones`() throws {
+@Test func `proofs of a file are the published ones`() throws {
   let vectors = try VectorFile("filekey.txt")
   let fileID = FileID(digest: Digest(vectors["fileID"])!)
   let hash = Digest(vectors["handshake-hash"])!
@@ -162,7 +162,7 @@ func `records are the published ones, also after a change of key`(_ file: String
   }
 }
 
-@Test func `every invalid record is refused, and the good one opens`() throws {
+@Test func `every invalid record is refused, and the valid one opens`() throws {
   let vectors = try VectorFile("invalid/record.txt")
   let names = vectors.names.filter { $0 != "key" }
   #expect(names.count > 1)
@@ -183,7 +183,7 @@ func `records are the published ones, also after a change of key`(_ file: String
   #expect(Digest(sha256: record.span.bytes).bytes == vectors["record.sha256"])
 }
 
-@Test func `a preamble that a listener cannot accept is answered as published, and the dialer reads that`() throws {
+@Test func `a listener answers an unacceptable preamble as published, and the dialer reads the answer`() throws {
   let vectors = try VectorFile("preamble-answers.txt")
   let names = vectors.names.filter { $0.hasSuffix(".offered") }.map { String($0.dropLast(".offered".count)) }
   #expect(names.count == 7)
@@ -211,7 +211,7 @@ func `records are the published ones, also after a change of key`(_ file: String
   }
 }
 
-@Test func `payloads are read as published`() throws {
+@Test func `published payloads are read with their published fields`() throws {
   let vectors = try VectorFile("handshake-payloads.txt")
   let names = vectors.names.filter { $0.hasSuffix(".payload") }.map { String($0.dropLast(".payload".count)) }
   #expect(names.count > 10)
@@ -228,7 +228,7 @@ func `records are the published ones, also after a change of key`(_ file: String
   }
 }
 
-@Test func `every spoiled handshake message ends the handshake without a byte`() throws {
+@Test func `every altered handshake message ends the handshake without a byte sent`() throws {
   let invalid = try VectorFile("invalid/handshake.txt")
   #expect(invalid.names.count > 30)
   for name in invalid.names {

@@ -21,7 +21,7 @@ import Testing
   }
 
   @Test(arguments: ["public", "private"])
-  func `our question and our answer are the published ones`(name: String) throws {
+  func `queries and answers are encoded as published`(name: String) throws {
     let key = key(name)
     let query = DiscoveryQuery(nonce: vectors["nonce"], key: key)
     #expect(query.encode() == vectors["\(name).query"])
@@ -34,7 +34,7 @@ import Testing
     #expect(answer.isProven(by: key))
   }
 
-  @Test func `who is not in the swarm proves nothing to it, and reads no proof of it`() throws {
+  @Test func `queries and answers of another swarm prove nothing`() throws {
     for (ours, theirs) in [("public", "private"), ("private", "public")] {
       let query = try #require(DiscoveryQuery(decoding: vectors["\(theirs).query"]))
       let answer = try #require(DiscoveryAnswer(decoding: vectors["\(theirs).answer"]))
@@ -43,7 +43,7 @@ import Testing
     }
   }
 
-  @Test func `what must be dropped is dropped, as a question and as an answer`() throws {
+  @Test func `every published invalid datagram is dropped, as a query and as an answer`() throws {
     let invalid = try VectorFile("invalid/discovery.txt")
     let key = FileKey(FileID(digest: try #require(Digest(invalid["fileID"]))), swarm: nil)
     func isTaken(_ bytes: [UInt8]) -> Bool {
@@ -56,7 +56,7 @@ import Testing
     for name in bad { #expect(!isTaken(invalid[name]), "\(name)") }
   }
 
-  @Test func `a datagram of any length is refused or read, and never traps`() {
+  @Test func `a datagram of any length is refused or read and never traps`() {
     let good = [vectors["public.query"], vectors["public.answer"]]
     for length in 0...600 {
       for filler in [0, 1, 0x70, 0xFF] as [UInt8] {
@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  @Test func `a bit that is wrong anywhere makes a datagram void`() {
+  @Test func `a datagram with any one bit wrong is refused`() {
     let key = key("public")
     for (name, bitCount) in [("public.query", 96 * 8), ("public.answer", 96 * 8)] {
       for bit in 0..<bitCount {
@@ -82,7 +82,7 @@ import Testing
     }
   }
 
-  @Test func `no answer is larger than its question, and no question names its file`() {
+  @Test func `no answer is longer than its query, and no query contains a fileID`() {
     for name in ["public", "private"] {
       let (query, answer) = (vectors["\(name).query"], vectors["\(name).answer"])
       #expect(answer.count <= query.count && query.count == Discovery.datagramBytes)

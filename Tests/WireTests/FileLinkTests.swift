@@ -19,7 +19,7 @@ extension FileLink.Peer {
 @Suite struct FileLinkTests {
   private let fileID = FileID(digest: Digest(Array(repeating: 0xAB, count: 32))!)
 
-  @Test func `links are read as the vectors say, and written as they should be`() throws {
+  @Test func `published links are read as published, and written in their published form`() throws {
     let vectors = try VectorFile("links.txt")
     let labels = vectors.names.filter { $0.hasSuffix(".link") }.map { String($0.dropLast(".link".count)) }
     #expect(labels.count > 10)
@@ -38,7 +38,7 @@ extension FileLink.Peer {
     }
   }
 
-  @Test func `links that the vectors call invalid are refused`() throws {
+  @Test func `published invalid links are refused`() throws {
     let vectors = try VectorFile("invalid/links.txt")
     #expect(vectors.names.count > 50)
     for name in vectors.names {
@@ -46,7 +46,7 @@ extension FileLink.Peer {
     }
   }
 
-  @Test func `a link that is cut anywhere is refused, or a shorter link`() throws {
+  @Test func `a link that is cut anywhere is refused or read as a shorter link`() throws {
     let whole = FileLink(
       fileID: fileID, name: "a b", length: 1234,
       peers: [FileLink.Peer(host: "::1", port: 98, pinned: peerID(7))!, FileLink.Peer(host: "h", port: 1)!])
@@ -57,7 +57,7 @@ extension FileLink.Peer {
     }
   }
 
-  @Test func `any text at all is read or refused, and what is read is written and read again`() {
+  @Test func `any text is read or refused, and a link that was read can be written and read again`() {
     let alphabet = Array("p2pnode:/?&=%@[]:.-_~x0123456789abcdefABCDEF/# +\u{1B}\u{0}é".utf8)
     var state: UInt64 = 9
     func next(_ bound: Int) -> Int {
@@ -77,7 +77,7 @@ extension FileLink.Peer {
     #expect(readCount > 100)
   }
 
-  @Test func `a link has no character that a shell reads as anything but itself`() {
+  @Test func `a link has no character that is special to a shell`() {
     let everything = FileLink(
       fileID: fileID, name: String(decoding: (0...127).map { UInt8($0) }, as: UTF8.self) + "é", length: 1,
       peers: [
@@ -87,7 +87,7 @@ extension FileLink.Peer {
     #expect(everything.text.utf8.allSatisfy(plain.contains), "\(everything.text)")
   }
 
-  @Test func `an IPv6 address without brackets is refused with words of its own`() {
+  @Test func `an IPv6 address without brackets is refused with an error of its own`() {
     for peer in ["::1", "::1:9800", "2001:db8::1"] {
       #expect(throws: FileLinkFault.brackets) { try FileLink(parsing: "p2pnode:\(fileID.hex)/peer=\(peer)") }
     }
@@ -103,7 +103,7 @@ extension FileLink.Peer {
     #expect(try FileLink(parsing: link.text) == link)
   }
 
-  @Test func `what cannot stand in a link is left out of it`() {
+  @Test func `a link omits a name, length or peer that it cannot hold`() {
     let link = FileLink(fileID: fileID, name: String(repeating: "a", count: 256), length: 1 << 42 + 1)
     #expect(link.text == "p2pnode:" + fileID.hex)
     #expect(FileLink(fileID: fileID, name: "").name == nil)
@@ -113,7 +113,7 @@ extension FileLink.Peer {
     #expect(FileLink.Peer(host: "h", port: 0) == nil)
   }
 
-  @Test func `a text that only looks like a link is meant as one, and told from a fileID`() {
+  @Test func `a malformed text with the prefix of a link is taken as a link, and a fileID is not`() {
     #expect(FileLink.isMeant(by: "p2pnode:nonsense"))
     #expect(!FileLink.isMeant(by: fileID.hex))
   }

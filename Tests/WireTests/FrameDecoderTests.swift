@@ -14,12 +14,12 @@ import Testing
     #expect(!stream.decoder.isMidFrame)
   }
 
-  @Test func `every type has an example`() {
+  @Test func `every type of frame has an example`() {
     #expect(Set(FrameExample.small.map(\.message.type)) == Set(FrameType.allCases))
   }
 
   @Test(arguments: FrameExample.small)
-  func `the start of a frame is no message`(_ example: FrameExample) throws {
+  func `a truncated frame gives no message`(_ example: FrameExample) throws {
     let head = example.head
     for count in 0..<head.count {
       var stream = FrameStream()
@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  @Test func `frames split anywhere are the same messages`() throws {
+  @Test func `frames that are split anywhere give the same messages`() throws {
     let bytes = FrameExample.small.flatMap(\.frame)
     for position in 0...bytes.count {
       var stream = FrameStream()
@@ -59,7 +59,7 @@ import Testing
     #expect(stream.payload == FrameExample.small.flatMap(\.payload))
   }
 
-  @Test func `the leaves' bytes are never the decoder's`() throws {
+  @Test func `the decoder never consumes the bytes of leaves`() throws {
     let example = FrameExample(FrameExample.data(LeafRange(first: 0, count: 4), hashes: 4, bytes: 65_536))
     let bytes = example.frame + FrameExample(.ping(1)).frame
     var decoder = FrameDecoder()
@@ -78,7 +78,7 @@ import Testing
     #expect(try decoder.next(bytes.span.bytes, at: &offset) == .ping(1))
   }
 
-  @Test func `an announced length costs nothing until bytes come`() throws {
+  @Test func `an announced length takes no memory until bytes arrive`() throws {
     let example = FrameExample.largest[1]
     var stream = FrameStream()
     try stream.feed(Array(example.frame[..<5]))
@@ -92,7 +92,7 @@ import Testing
     #expect(stream.decoder.bufferBytes == 0, "an idle connection holds no buffer")
   }
 
-  @Test func `unknown odd types are skipped as they stream`() throws {
+  @Test func `frames of unknown odd types are skipped while they arrive`() throws {
     var stream = FrameStream()
     try stream.feed(frame(of: 0x01, []) + FrameExample(.ping(1)).frame)
     for byte in frame(of: 0xFF, Array(repeating: 7, count: 65_535)) {
@@ -103,14 +103,14 @@ import Testing
     #expect(stream.messages == [.ping(1), .ping(2)])
   }
 
-  @Test func `unknown even types end the connection`() {
+  @Test func `frames of unknown even types end the connection`() {
     for type in stride(from: UInt8(0), through: 0xFE, by: 2) where FrameType(rawValue: type) == nil {
       var stream = FrameStream()
       #expect(throws: WireError.unknownType(type)) { try stream.feed(frame(of: type, [])) }
     }
   }
 
-  @Test func `a frame may be just as long as its limit`() {
+  @Test func `a frame may be exactly as long as its limit`() {
     for (type, lengthMax) in [(UInt8(0x7F), 65_536), (0x0C, 69_632)] {
       for (length, isRefused) in [(UInt32(lengthMax), false), (UInt32(lengthMax) + 1, true), (.max, true), (0, true)] {
         var bytes: [UInt8] = []
@@ -125,7 +125,7 @@ import Testing
     }
   }
 
-  @Test func `a length that its type cannot have is refused before its body`() {
+  @Test func `the decoder refuses a length that its type does not allow, before it reads the body`() {
     for type in FrameType.allCases {
       for bodyBytes in [type.bodyBytes.lowerBound - 1, type.bodyBytes.upperBound + 1] {
         var stream = FrameStream()
@@ -136,20 +136,20 @@ import Testing
     }
   }
 
-  @Test func `after an error nothing is read any more`() {
+  @Test func `after an error the decoder reads nothing more`() {
     var stream = FrameStream()
     #expect(throws: WireError.unknownType(0x20)) { try stream.feed(frame(of: 0x20, [])) }
     #expect(throws: WireError.unknownType(0x20)) { try stream.feed(FrameExample(.ping(1)).frame) }
     #expect(stream.messages.isEmpty)
   }
 
-  @Test func `texts are clipped at a character`() {
+  @Test func `texts that are too long are cut at the end of a character`() {
     #expect(Goodbye(code: .done, text: String(repeating: "é", count: 65)).text == String(repeating: "é", count: 64))
     #expect(Goodbye(code: .done, text: "a" + String(repeating: "é", count: 64)).text.utf8.count == 127)
     #expect(Goodbye(code: .done, text: String(repeating: "a", count: 128)).text.utf8.count == 128)
   }
 
-  @Test func `a bitmap reads its most significant bit first`() {
+  @Test func `a bitmap starts with the most significant bit`() {
     let bitmap = Bitmap(handle: FileHandle(7), firstChunk: ChunkIndex(8), count: 11, bits: [0xA5, 0xC0])
     #expect((0..<11).filter { bitmap[$0] } == [0, 2, 5, 7, 8, 9])
   }

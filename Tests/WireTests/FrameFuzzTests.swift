@@ -4,7 +4,7 @@ import Testing
 @testable import Wire
 
 @Suite struct FrameFuzzTests {
-  @Test func `damaged frames read the same however they are split`() {
+  @Test func `damaged frames are read the same way however they are split`() {
     for seed in UInt64(0)..<4_000 {
       var random = SplitMix64(state: seed)
       var bytes = (0..<4).flatMap { _ in FrameExample.small.randomElement(using: &random)!.frame }
@@ -19,7 +19,7 @@ import Testing
     }
   }
 
-  @Test func `random bodies of every type are a message or an error`() {
+  @Test func `random bodies of every type give a message or an error`() {
     for seed in UInt64(0)..<4_000 {
       var random = SplitMix64(state: seed)
       let type = FrameType.allCases.randomElement(using: &random)!

@@ -33,7 +33,7 @@ private func open(_ cipher: inout CipherState, _ ciphertext: [UInt8]) -> [UInt8]
 }
 
 @Test(arguments: NoiseVectors.all)
-func `both ends say and understand what other implementations say`(_ vector: NoiseVector) throws {
+func `handshakes and records are those that other implementations compute`(_ vector: NoiseVector) throws {
   var dialer = try handshake(.dialer, vector)
   var listener = try handshake(.listener, vector)
   for (i, message) in vector.messages.prefix(3).enumerated() {

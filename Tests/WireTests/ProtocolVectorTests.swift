@@ -9,7 +9,7 @@ import Testing
   /// Frames that this program reads but encodes differently.
   private static let readOnly: Set = ["goodbye.unknown-code", "peers.mapped"]
 
-  @Test func `our frames are the published ones`() throws {
+  @Test func `encoded frames are the published ones`() throws {
     let vectors = try VectorFile("frames.txt")
     for (name, message, payload) in ProtocolVectorTests.meanings(vectors) {
       var bytes: [UInt8] = []
@@ -36,7 +36,7 @@ import Testing
     #expect(!skipped.isEmpty)
   }
 
-  @Test func `what must be refused is refused, whole and byte by byte`() throws {
+  @Test func `invalid frames are refused, whether they arrive whole or byte by byte`() throws {
     let vectors = try VectorFile("invalid/frames.txt")
     #expect(vectors.names.count > 60)
     for name in vectors.names {
@@ -49,7 +49,7 @@ import Testing
     }
   }
 
-  @Test func `our fileIDs are the published ones`() throws {
+  @Test func `fileIDs are the published ones`() throws {
     for path in ["content.txt", "page.txt"] {
       let vectors = try VectorFile(path)
       let identified = vectors.names.filter { $0.hasSuffix(".fileID") }.map { $0.dropLast(".fileID".count) }

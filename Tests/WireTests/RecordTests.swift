@@ -19,7 +19,7 @@ private func ciphertext(_ suite: CipherSuite, _ key: [UInt8], _ number: UInt64, 
 }
 
 @Test(arguments: CipherSuite.available)
-func `records get a new key after every 16,384, and their numbers go on`(_ suite: CipherSuite) {
+func `the key of records changes after every 16,384, and record numbers continue`(_ suite: CipherSuite) {
   var sealer = ownSealer(suite)
   var opener = ownOpener(suite)
   let zeros = [UInt8](repeating: 0, count: 32)
@@ -40,7 +40,7 @@ func `records get a new key after every 16,384, and their numbers go on`(_ suite
 }
 
 @Test(arguments: CipherSuite.available)
-func `a record of every kind of size opens`(_ suite: CipherSuite) {
+func `records of every kind of size open`(_ suite: CipherSuite) {
   var sealer = ownSealer(suite)
   var opener = ownOpener(suite)
   for count in [1, 2, 255, 256, 65_518, 65_519] {
@@ -53,7 +53,7 @@ func `a record of every kind of size opens`(_ suite: CipherSuite) {
   }
 }
 
-@Test func `headers of 17 and more are records`() {
+@Test func `headers from 17 on are record lengths`() {
   #expect(RecordOpener.length(ofHeader: 0) == nil)
   #expect(RecordOpener.length(ofHeader: 16) == nil)
   #expect(RecordOpener.length(ofHeader: 17) == 17)
@@ -61,7 +61,7 @@ func `a record of every kind of size opens`(_ suite: CipherSuite) {
 }
 
 @Test(arguments: CipherSuite.available)
-func `a record that was changed does not open, and none after it does`(_ suite: CipherSuite) {
+func `a changed record does not open, and no record after it does`(_ suite: CipherSuite) {
   var sealer = ownSealer(suite)
   let record = Array(sealer.record([1, 2, 3]).dropFirst(2))
   for i in record.indices {
@@ -76,7 +76,7 @@ func `a record that was changed does not open, and none after it does`(_ suite: 
 }
 
 @Test(arguments: CipherSuite.available)
-func `a record that is repeated, left out or of the other direction does not open`(_ suite: CipherSuite) {
+func `a repeated record, a record after a gap and a record of the other direction do not open`(_ suite: CipherSuite) {
   var sealer = ownSealer(suite)
   let first = sealer.record([1]).dropFirst(2)
   let second = sealer.record([2]).dropFirst(2)
@@ -108,7 +108,7 @@ func `a record that is repeated, left out or of the other direction does not ope
   }
 }
 
-@Test func `a record is written from the offset on`() {
+@Test func `sealing writes a record from the offset on`() {
   var sealer = ownSealer(.chaChaPoly)
   var same = ownSealer(.chaChaPoly)
   let plaintext: [UInt8] = [1, 2, 3]
@@ -121,7 +121,7 @@ func `a record that is repeated, left out or of the other direction does not ope
   #expect(out[..<5].allSatisfy { $0 == 0xEE } && out[(5 + written)...].allSatisfy { $0 == 0xEE })
 }
 
-@Test func `a simulation's records have the lengths of real ones, also after 16,384`() {
+@Test func `records of the simulation have the lengths of real ones, also after 16,384`() {
   var sealer = RecordSealer.unencrypted()
   var opener = RecordOpener.unencrypted()
   for number in 0..<16_386 {

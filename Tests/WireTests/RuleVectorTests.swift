@@ -42,7 +42,7 @@ import Testing
     return name.count >= parts[0].count + parts[parts.count - 1].count
   }
 
-  @Test func `each rule of the list is in the specification, and each of its cases in the vectors`() throws {
+  @Test func `each rule of the list is in the specification, and each of its cases is in the vectors`() throws {
     #expect(rules.count > 40)
     for rule in rules {
       #expect(text.contains(rule.words), "\(rule.words)")
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func `each case that is refused is one of a rule`() throws {
+  @Test func `each case that is refused belongs to a rule`() throws {
     let paths = [
       "preamble", "handshake-message1", "handshake", "handshake-payload", "record", "frames", "folder", "links",
       "discovery",
@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  @Test func `each sentence of the specification that refuses something is one of a rule`() throws {
+  @Test func `each sentence of the specification that refuses something belongs to a rule`() throws {
     let start = try #require(text.firstRange(of: "## 6. Preamble"))
     let end = try #require(text.firstRange(of: "## 11. Blame"))
     let sentences = text[start.lowerBound..<end.lowerBound].components(separatedBy: ". ")

@@ -82,7 +82,7 @@ extension ChannelEnds {
     #expect(vectors.names.filter { $0.hasSuffix(".frame") } == steps.map { "\($0.name).frame" })
   }
 
-  @Test func `the longer session opens record by record, and its frames are those of its list`() throws {
+  @Test func `each record of the longer session opens, and its frames are the listed ones`() throws {
     let vectors = try VectorFile("transcript.txt")
     var ends = try established(
       vectors, dialer: HandshakePayload(agent: "transcript"),
