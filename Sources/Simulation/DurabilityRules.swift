@@ -92,6 +92,8 @@ struct DurabilityRules {
   mutating func found(_ mask: UInt64, of chunk: ChunkIndex) {
     verified[Int(chunk.rawValue)] |= mask
     inherited[Int(chunk.rawValue)] |= mask & said[Int(chunk.rawValue)]
+    // A sync of the journal by this process has put the claims of earlier processes on the disk, too.
+    if hasSynced { kept[Int(chunk.rawValue)] |= inherited[Int(chunk.rawValue)] }
     knownHashes.insert(Int(chunk.rawValue))
   }
 

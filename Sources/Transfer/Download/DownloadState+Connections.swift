@@ -175,13 +175,16 @@ extension DownloadState {
     if let address = connection.address { book.replaced(address, at: now) }
   }
 
-  /// Removes a live peer. With a reason, reports the loss and dials the peer's address again later.
+  /// Removes a live peer. With a reason, reports the loss and dials the peer's address again later. Without one, another
+  /// connection to the peer takes its place, so a BUSY of the peer stays in force.
   private mutating func leave(_ id: ConnectionID, _ reason: PeerLossReason?, at now: Instant) {
     guard let connection = remove(id), let number = connection.peer else { return }
     peers[number].connection = nil
     peers[number].leftAt = now
-    peers[number].busyUntil = nil
-    timers.cancel(.busyEnds(number))
+    if reason != nil {
+      peers[number].busyUntil = nil
+      timers.cancel(.busyEnds(number))
+    }
     forgetCopies(of: connection)
     if let reason {
       act(.report(.peerLost(peers[number].id, reason)))
