@@ -271,15 +271,18 @@ final class GetterProcess: SimulatedNode {
     }
   }
 
+  /// The reader of the stream has taken all wanted bytes below this offset.
+  func readerTook(below offset: UInt64) {
+    tell(.consumed(below: ChunkIndex(UInt32(file.layout.chunkCount(below: offset)))))
+  }
+
   private func finish(_ piece: FetchedPiece, _ bytes: [UInt8], of end: NodeEnd) {
     guard piece.isMatched(by: bytes.span.bytes) else {
       noteLie(of: end)
       return tell(.lied(end.id))
     }
     guard storage.write(bytes, of: piece) else { return tell(.writeFailed) }
-    if let below = storage.passedOnBelow {
-      tell(.consumed(below: ChunkIndex(UInt32(file.layout.chunkCount(below: below)))))
-    }
+    if let below = storage.passedOnBelow { readerTook(below: below) }
     world.after(plan.mailboxDelay) { [self] in
       storage?.verified(piece)
       if !isDead { held.add(piece.needed, of: piece.chunk, leafHashes: piece.chunkLeafHashes) }

@@ -51,7 +51,7 @@ final class GetterStorage {
     guard !process.isDead, !isEnding else { return }
     if getter.scenario.settings.isStream {
       part = VirtualFile(byteCount: length)
-      stream = SimulatedStream(file, wanted: wanted)
+      stream = SimulatedStream(file, wanted: wanted, pausesAt: plan.readerPause.map { UInt64($0.after * Double(length)) })
       return process.handle(.storageReady(Resumable()))
     }
     if let output = disk[.output] { return found(output) }
@@ -153,7 +153,7 @@ final class GetterStorage {
     do throws(VirtualDisk.Failure) {
       for kept in piece.neededParts {
         try disk.write(Array(bytes[kept.bytes]), to: part, at: Int(kept.fileOffset))
-        stream?.put(Array(bytes[kept.bytes]), at: kept.fileOffset)
+        putInStream(Array(bytes[kept.bytes]), at: kept.fileOffset)
       }
       hasWritten = true
       if let broken = stream?.broken { world.violate(broken) }
@@ -175,6 +175,18 @@ final class GetterStorage {
   }
 
   func arrived(_ page: HashPage) { handle(.page(page)) }
+
+  private func putInStream(_ bytes: [UInt8], at offset: UInt64) {
+    guard stream != nil else { return }
+    let wasPaused = stream!.isPaused
+    stream!.put(bytes, at: offset)
+    guard !wasPaused, stream!.isPaused, let pause = plan.readerPause else { return }
+    world.note("the stream's reader stops for \(pause.time)")
+    world.after(pause.time) { [self] in
+      stream!.resume()
+      if !process.isDead { process.readerTook(below: stream!.passedOnBelow) }
+    }
+  }
 
   // MARK: The journal
 

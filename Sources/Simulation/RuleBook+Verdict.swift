@@ -65,8 +65,9 @@ extension RuleBook {
 
   /// If nothing is in flight, there must be nothing that could be requested.
   private mutating func checkProgress(at now: Instant) {
-    if now - lastProgress > settings.chunkTimeout * 4 + .seconds(60), lines.values.contains(where: isAnchor) {
-      return breakRule("no progress since \(lastProgress.inSeconds) s, with an honest peer at hand")
+    let since = max(lastProgress, lastReading)
+    if now - since > settings.chunkTimeout * 4 + .seconds(60), lines.values.contains(where: isAnchor) {
+      return breakRule("no progress since \(since.inSeconds) s, with an honest peer at hand")
     }
     guard pagesArrived.isEmpty, lines.values.allSatisfy({ $0.asked.isEmpty && $0.page == nil }) else { return }
     for (id, line) in lines where line.isOpen && !isBusy(line.peer, at: now) {

@@ -17,6 +17,8 @@ struct GetterPlan: Sendable {
   /// How many further processes may start after one that was cancelled or whose disk failed.
   var returnsMax = 0
   var blocksMax = 256
+  /// The pause of a stream's reader: it begins when the reader has taken this part of the content, from 0 to 1.
+  var readerPause: (after: Double, time: Duration)?
   /// The delay of a message between the getter's threads.
   var mailboxDelay: Duration
   /// When the disk is full or fails, the process is killed, the power fails, or the user cancels.
@@ -77,6 +79,16 @@ struct Scenario: Sendable {
     drawTurnedAway()
     drawPatience()
     drawBusyReturners()
+    drawReaderPause()
+  }
+
+  /// A stream whose reader takes nothing for a long time, mostly longer than a download may wait for its peers. Drawn
+  /// apart, as a folder is.
+  private mutating func drawReaderPause() {
+    var generator = SeededGenerator(seed: seed ^ 0x9ead_e900_0000)
+    guard settings.isStream, generator.chance(0.4) else { return }
+    let timeouts = generator.pick([0.5, 3, 20, 40])
+    getter.readerPause = (.random(in: 0..<1, using: &generator), settings.chunkTimeout * timeouts)
   }
 
   /// An honest peer without a trusted address may come when strangers have already used up all retries.

@@ -1,13 +1,21 @@
 // The output stream of a getter. Its reader must get each wanted byte once, in the order of the content, and no other.
 import Content
 
-/// A stream whose reader takes leaves as soon as they go out.
+/// A stream whose reader takes leaves as soon as they go out, except during one pause.
 struct SimulatedStream {
   private var order: StreamOrder
   private var rules: StreamRules
+  /// The byte of the content at which the reader stops once; nil if it never does.
+  private let pausesAt: UInt64?
+  /// Whether the pause is over.
+  private var hasPaused = false
 
-  init(_ file: SimulatedFile, wanted: WantedLeaves) {
-    order = StreamOrder(file.layout, wanted: wanted)
+  /// - `pausesAt`: the byte of the content at which the reader stops once; nil if it never does.
+  init(_ file: SimulatedFile, wanted: WantedLeaves, pausesAt: UInt64?) {
+    let order = StreamOrder(file.layout, wanted: wanted)
+    // The stream may begin with a later byte, if the first ones are not wanted.
+    self.pausesAt = pausesAt.map { max($0, order.next) }
+    self.order = order
     rules = StreamRules(file, wanted: wanted, next: order.next)
   }
 
@@ -16,8 +24,15 @@ struct SimulatedStream {
     for leaf in order.put(bytes.count, at: offset, copy: { Array(bytes[$0]) }) { rules.took(leaf) }
   }
 
+  private var pause: UInt64 { hasPaused ? .max : pausesAt ?? .max }
+  /// Whether leaves wait for a reader that has stopped.
+  var isPaused: Bool { order.next > pause }
+
+  /// Ends the reader's pause.
+  mutating func resume() { hasPaused = true }
+
   /// The offset below which the reader has taken all wanted bytes.
-  var passedOnBelow: UInt64 { order.next }
+  var passedOnBelow: UInt64 { min(order.next, pause) }
   /// Whether the reader has taken all wanted bytes.
   var isOver: Bool { rules.isOver }
   var broken: String? { rules.broken }

@@ -99,7 +99,7 @@ public struct PageAnswer: Hashable, Sendable {
 
   public init(handle: FileHandle, page: UInt32, chunkHashes: [Digest], uncles: [Digest]) {
     precondition((1...ProtocolLimits.chunksPerPage).contains(chunkHashes.count), "a page has 1…1,024 chunks")
-    precondition(uncles.count <= ProtocolLimits.unclesPerPageMax, "a page has at most 10 uncles")
+    precondition(uncles.count <= ProtocolLimits.unclesPerPageMax, "a page has at most 12 uncles")
     self.handle = handle
     self.page = page
     self.chunkHashes = chunkHashes

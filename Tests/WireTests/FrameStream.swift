@@ -144,7 +144,7 @@ struct FrameExample: CustomTestStringConvertible, Sendable {
   /// The longest frame of each type that has a variable body.
   static let largest: [FrameExample] = [
     offered(name: String(repeating: "n", count: 255)),
-    .page(PageAnswer(handle: FileHandle(7), page: 1_023, chunkHashes: digests(1_024), uncles: digests(10))),
+    .page(PageAnswer(handle: FileHandle(7), page: 1_023, chunkHashes: digests(1_024), uncles: digests(12))),
     data(LeafRange(first: 60, count: 4), isLast: true, hashes: 64, bytes: 65_536),
     .have(
       Have(

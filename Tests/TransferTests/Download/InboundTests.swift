@@ -118,6 +118,22 @@ import Wire
     #expect(stats.retries == 0 && stats.peers.map(\.failures) == [0] && stats.peers.map(\.score) == [100])
   }
 
+  @Test func `a busy peer whose connection is replaced is asked again only after its pause`() throws {
+    var state = running()
+    let request = try #require(
+      actions(of: &state).compactMap { action -> RequestID? in
+        if case .request(dialled, let id, _, _, _) = action { id } else { nil }
+      }.first)
+    state.handle(.busy(dialled, request, retryAfter: .seconds(10)), at: .seconds(1))
+    state.handle(.replaced(dialled), at: .seconds(2))
+    state.handle(.connected(inbound, peerID(1)), at: .seconds(2))
+    state.handle(.opened(inbound, layout, isComplete: true), at: .seconds(2))
+    let isRequest: (DownloadAction) -> Bool = { if case .request = $0 { true } else { false } }
+    #expect(!actions(of: &state).contains(where: isRequest))
+    state.handle(.timerFired, at: .seconds(11))
+    #expect(actions(of: &state).contains(where: isRequest))
+  }
+
   @Test func `peers that dial a download leave it room to dial others`() {
     var state = running()
     _ = actions(of: &state)
