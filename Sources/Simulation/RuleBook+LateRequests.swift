@@ -21,6 +21,29 @@ extension RuleBook {
     lateSince = late
   }
 
+  /// Records that a second peer must be asked. Only in the plainest case: nothing was measured yet, one request is under
+  /// way, it is late, and a trusted peer with the whole content is idle.
+  mutating func noteMissingHedge(at now: Instant) {
+    guard isRunning, settings.hedges, settings.maxWorkers > 1, turnarounds.isEmpty, hedgeCount == 0,
+      duplicateBytes == 0, let holder = lines.first(where: { !$0.value.asked.isEmpty }),
+      lines.values.allSatisfy({ $0.asked.isEmpty || $0.peer == holder.value.peer }),
+      let asked = holder.value.asked.first, holder.value.asked.count == 1, !asked.isEnded,
+      asked.sent + .seconds(2) < now,
+      lines.values.contains(where: { isIdleHelper($0, besides: holder.value.peer, for: asked.chunk, at: now) })
+    else { return hedgeDueSince = nil }
+    let since = hedgeDueSince ?? now
+    hedgeDueSince = since
+    if now - since > .seconds(1) {
+      breakRule("chunk \(asked.chunk.rawValue) is late, and an idle peer is not asked for it")
+    }
+  }
+
+  private func isIdleHelper(_ line: Line, besides holder: PeerID, for chunk: ChunkIndex, at now: Instant) -> Bool {
+    line.peer != holder && line.isOpen && isTrusted(line.peer) && line.asked.isEmpty && line.held == nil
+      && !isBusy(line.peer, at: now) && standings[line.peer]?.onlyRefuses != true
+      && troubles[.chunk(Int(chunk.rawValue))] == nil
+  }
+
   /// Whether a stranger must lose a request. The engine checks when its patience ends, which may have been longer at
   /// the last check.
   private func isLost(_ asked: Asked, of peer: PeerID, at now: Instant) -> Bool {

@@ -29,6 +29,7 @@ extension RuleBook {
     noteUsability(at: now)
     noteHopelessness(at: now)
     noteLateRequests(at: now)
+    noteMissingHedge(at: now)
     if isRunning { checkProgress(at: now) }
     return broken
   }

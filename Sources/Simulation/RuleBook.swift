@@ -158,6 +158,8 @@ struct RuleBook {
   var lastHope: Instant
   /// Since when strangers have been late with requests that a trusted peer could take over.
   var lateSince: [RequestName: Instant] = [:]
+  /// Since when the only request of an unmeasured download has been late while a trusted peer is idle.
+  var hedgeDueSince: Instant?
 
   // Counts that the statistics must show.
   var retryCount = 0
