@@ -51,7 +51,8 @@ final class GetterStorage {
     guard !process.isDead, !isEnding else { return }
     if getter.scenario.settings.isStream {
       part = VirtualFile(byteCount: length)
-      stream = SimulatedStream(file, wanted: wanted, pausesAt: plan.readerPause.map { UInt64($0.after * Double(length)) })
+      stream = SimulatedStream(
+        file, wanted: wanted, pausesAt: plan.readerPause.map { UInt64($0.after * Double(length)) })
       return process.handle(.storageReady(Resumable()))
     }
     if let output = disk[.output] { return found(output) }
