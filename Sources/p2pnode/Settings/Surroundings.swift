@@ -1,5 +1,5 @@
-// Checks that arguments, variables and the current folder are UTF-8. Paths are text, and a repaired text would name
-// another file.
+// What the command is given must be UTF-8: its paths are texts, and a repaired text would name another file.
+import CommandSettings
 import Content
 import Posix
 
@@ -23,4 +23,15 @@ enum Surroundings {
       throw Failure(Exit.usage, "the current folder '\(shown)' is not UTF-8; rename it, or run this in another folder")
     }
   }
+
+  /// Warns of each variable that has no effect because its name is misspelt. Once, however often it is called.
+  static func warnOfMisspeltVariables() { _ = warned }
+
+  private static let warned: Void = {
+    for misspelt in Environment.variableNames.compactMap(MisspeltVariable.init) {
+      Console.log(
+        .warning,
+        "warning: the variable \(Console.escaped(misspelt.name)) has no effect (did you mean \(misspelt.meant)?)")
+    }
+  }()
 }
