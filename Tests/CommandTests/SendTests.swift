@@ -172,9 +172,24 @@ struct SendTests {
     #expect(rows == [1, 2, 2])
   }
 
+  @Test func `hidden entries that stay here are counted and named, with the option that sends them`() throws {
+    _ = try workbench.makeFolder("model")
+    _ = try workbench.makeFolder("model/sub")
+    for name in ["model/.env", "model/.git", "model/data.bin", "model/sub/.cache", "model/sub/.z"] {
+      try workbench.makeFile(name, byteCount: 10)
+    }
+    let (child, _) = try send("model")
+    try workbench.line(of: child, with: "ready: model/")
+    let line = "left out of model/: 4 hidden; hidden: .env, .git, sub/.cache, 1 more; --hidden sends them too"
+    #expect(child.stderr.lines.contains(line), "\(child)")
+    let (all, _) = try send("model", "--hidden")
+    try workbench.line(of: all, with: "ready: model/")
+    #expect(!all.stderr.text.contains("left out"), "\(all)")
+  }
+
   @Test(arguments: [
     (["missing"], 66, "cannot read missing: no such file or directory"), (["/dev/null"], 66, "neither a folder nor"),
-    (["-"], 64, "not standard input"), ([], 64, "Name at least one file or folder"),
+    (["-"], 64, "not standard input"), ([], 64, "name at least one file or folder"),
     (["one", "--count", "0"], 64, "1 or more"), (["one/"], 66, "one/: is neither a folder nor"),
   ])
   func `send refuses a path that it cannot offer at once`(arguments: [String], code: Int32, words: String) throws {
