@@ -104,6 +104,10 @@ extension Catalogue {
       kept.formUnion(paths.filter { (try? folder.status($0.text)) != nil })
     }
     try store.retire(table.withLock { $0.takeExpected(but: kept) })
+    let hasOthers = folder.rules.only != nil
+    try store.removeUnfinished { path in
+      kept.contains(BytePath(path)) || hasOthers && (try? folder.status(path)) != nil
+    }
   }
 
   /// Returns the entry of a file that has not changed since it was hashed and whose hashes are complete.
