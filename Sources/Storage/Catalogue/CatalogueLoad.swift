@@ -120,3 +120,22 @@ extension Catalogue {
     }
   }
 }
+
+extension CatalogueEvent: CustomStringConvertible {
+  /// A line, with names made harmless for a terminal.
+  public var description: String {
+    let text =
+      switch self {
+      case .added(let entry): "offered: \(entry)"
+      case .skipped(let skipped): "left out: \(skipped)"
+      case .renamed(let entry, let path): "\(path) is now \(entry.path)"
+      case .listed(let folder): "offered: the folder \(folder.name) (\(folder.listing.folderID.hex))"
+      case .unlisted(let folder): "gone: the folder \(folder)"
+      case .leftOut(let counts): "left out: \(counts)"
+      case .warning(let text): "warning: \(text)"
+      case .progress(let progress): "hashed \(progress.bytesDone) of \(progress.bytesTotal) bytes"
+      case .hashingEnded: "all files are hashed"
+      }
+    return SuggestedName.escapedForTerminal(text)
+  }
+}
