@@ -5,7 +5,7 @@ package enum Misspelling {
   private static let editsMax = 2
   /// In words of at most so many characters a second edit leaves too little of the word.
   private static let shortWordLength = 4
-  /// Longer words are not compared: none is near, and the time grows with the length.
+  /// Longer words are not compared: no word is similar, and the time grows with the length.
   private static let wordLengthMax = 64
 
   /// The one known word that is nearest; nil if none is near, or if two are equally near.
@@ -27,10 +27,10 @@ package enum Misspelling {
     guess(for: word, among: words).map { " (did you mean '\($0)'?)" } ?? ""
   }
 
-  /// Characters to insert, delete, replace, or swap with the next one ("optimal string alignment").
+  /// Returns the number of edits: insert, delete, replace, or swap two neighbours ("optimal string alignment").
   package static func edits(from a: String, to b: String) -> Int {
     let (a, b) = (Array(a), Array(b))
-    // Of the prefixes of `b`: for the prefix of `a` before the last one, the last one, and this one.
+    // Rows of the table of edits for the prefixes of `b`: the row before the last one, then the last one.
     var beforeLast: [Int] = []
     var last = Array(0...b.count)
     for i in a.indices {

@@ -1,4 +1,4 @@
-// What can be set for good: each key of the configuration file, which is an option and a variable of the same name too.
+// The keys of the configuration file. Each is also an option and an environment variable of the same name.
 import Storage
 
 /// The keys, in the order in which they are printed.
@@ -124,7 +124,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     }
   }
 
-  /// For the page of all keys: a paragraph without line breaks.
+  /// The meaning for the page of all keys: one paragraph without line breaks.
   package var meaning: String {
     switch self {
     case .listen:

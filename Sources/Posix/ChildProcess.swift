@@ -16,13 +16,13 @@ public final class ChildProcess: Sendable {
   /// Whether `wait` has reaped the process. Its number may then belong to another process.
   private let isReaped = Monitor(false)
 
-  /// Starts a program. It reads nothing, and both its output and its errors go to `output`, else to the error stream of
-  /// this process. It has no other open file: all descriptors of this program close on exec. It gets every signal as the
-  /// system sets it.
+  /// Starts a program. Its input is empty, and its output and errors go to `output`, else to the error stream of this
+  /// process. It has no other open file, since all descriptors of this process close on exec. No signal is blocked, and
+  /// SIGPIPE and SIGXFSZ have their default actions.
   ///
   /// The corresponding C function is `posix_spawnp`.
-  /// - `program`: a path, or a name that is looked up in PATH.
-  /// - `variables`: added to the environment, or in place of what it has.
+  /// - `program`: a path, or a name to look up in PATH.
+  /// - `variables`: environment variables to add or replace.
   public init(_ program: String, _ arguments: [String], variables: [String: String], output: ChildOutput? = nil)
     throws(Errno)
   {

@@ -191,7 +191,7 @@ public struct File: ~Copyable, Sendable {
     return try retryingUnlessBlocked("fcntl", path) { fcntl(descriptor.number, setLock, &range) } != nil
   }
 
-  /// Gives the lock back before the last descriptor is closed. The corresponding C function is `flock` with LOCK_UN.
+  /// Releases the lock before the descriptor is closed. The corresponding C function is `flock` with LOCK_UN.
   public func unlock() throws(Errno) { _ = try retrying("flock", path) { flock(descriptor.number, LOCK_UN) } }
 
   /// Takes the lock like `tryLock`, but waits until it is free.

@@ -38,7 +38,6 @@ struct MisspellingTests {
       "--wait has no value: write --wait 10m or --wait forever; see 'p2pnode get --help'"
     ),
     (["receive", fileID, "--output="], "--output has no value: write --output PATH; see 'p2pnode receive --help'"),
-    (["get", fileID, "-o"], "-o has no value: write -o PATH; see 'p2pnode get --help'"),
     (
       ["get", fileID, "--keep-serving=5"],
       "--keep-serving '5' is not a time with its unit, such as 30s, 10m or 2h; see 'p2pnode get --help'"

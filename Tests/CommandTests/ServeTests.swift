@@ -51,7 +51,8 @@ struct ServeTests {
     try workbench.makeFile("blobs/1", byteCount: 100)
     try FileManager.default.createSymbolicLink(atPath: "\(folder)/weights", withDestinationPath: "../blobs/1")
     let without = try workbench.serve(folder)
-    try workbench.line(of: without.child, with: "warning: no file of \(folder) is served: 1 links")
+    try workbench.line(
+      of: without.child, with: "warning: no file of \(folder) is served: 1 link that leaves the folder is left out")
     try workbench.line(of: without.child, with: "--follow-links")
     let with = try workbench.serve(folder, "--follow-links")
     #expect(with.fileIDs.keys.sorted() == ["weights"], "\(with.child)")
@@ -94,7 +95,7 @@ struct ServeTests {
     #expect(lines.contains { $0.hasPrefix("left out: unreadable: Permission denied") }, "\(served.child)")
     #expect(lines.contains { $0.hasPrefix("left out: locked: Permission denied") }, "\(served.child)")
     #expect(lines.last == "ready: 1 file, 3 bytes; left out: 2 unreadable", "\(served.child)")
-    // Known from the start, and after all files were hashed.
+    // The number is in the event at the start, and in the one after all files are hashed.
     for arguments in [["serve", folder], ["send", folder]] {
       let json = try workbench.start(
         arguments + ["--json", "--listen", "127.0.0.1:0"], through: Privileges.obeyPermissions)

@@ -26,7 +26,7 @@ struct TerminalTests {
     #expect(!terminal.text.contains { $0.contains("STATE") || $0.contains("━") }, "\(terminal.text)")
   }
 
-  /// A `get` on a terminal of 80 × 24: all that the terminal was sent.
+  /// Runs a `get` on a terminal of 80 × 24. Its output is everything that the terminal received.
   private func get(_ fileID: String, from address: String, _ variables: [String: String]) throws -> Child {
     var environment = ProcessInfo.processInfo.environment
     environment.merge([

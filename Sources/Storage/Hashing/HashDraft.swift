@@ -29,7 +29,7 @@ final class HashDraft: Sendable {
 
   private struct State {
     var number: Int64?
-    /// What the file is; nil if its times do not tell whether it changes.
+    /// The status of the file. Nil if the file is young, so that its times do not show a change.
     var status: FileStatus?
     /// The number is that of an earlier run, which has hashed chunks.
     var isContinued = false
@@ -42,7 +42,7 @@ final class HashDraft: Sendable {
     self.store = store
   }
 
-  /// Hashing begins, or goes on where an earlier run was stopped. Called once, before anything else.
+  /// Begins to hash the file, or continues where an earlier run was stopped. Called once, before anything else.
   /// - `isYoung`: as of `KnownFile`.
   func begin(_ status: FileStatus, isYoung: Bool) {
     // What cannot be read is hashed again.
@@ -53,7 +53,7 @@ final class HashDraft: Sendable {
     }
   }
 
-  /// The leaf hashes of a chunk that an earlier run has hashed, of the file as it is.
+  /// Returns the leaf hashes of a chunk that an earlier run has hashed. Nil if it has to be hashed.
   func earlier(_ chunk: ChunkIndex, count: Int) -> [Digest]? {
     guard let number = state.withLock({ $0.isContinued ? $0.number : nil }),
       let hashes = (try? store.sealedLeafHashes(of: chunk, of: number)) ?? nil, hashes.count == count

@@ -86,7 +86,7 @@ struct HashReading: ~Copyable {
     return all
   }
 
-  /// A file that is gone, by its bytes.
+  /// Finds a deleted file by its content.
   mutating func retired(_ content: FileContent) throws(DatabaseError) -> KnownFile? {
     let found = try findRetired.first(.blob(content.root.bytes), .integer(Int64(bitPattern: content.length))) {
       row throws(DatabaseError) in try RowNumber.checked(row.integer(0), in: database.path)

@@ -52,8 +52,8 @@ struct UnfinishedHash: Sendable {
   let status: FileStatus
 }
 
-/// The hashes of one served folder's files in an SQLite database, which several processes may use at a time. Thread-safe:
-/// one connection writes, one reads, so that a reader that serves never waits for a writer that hashes.
+/// The hashes of one served folder's files in an SQLite database, which several processes may use at once. Thread-safe.
+/// One connection writes and one reads, so that reading for peers never waits for writing new hashes.
 final class HashStore: Sendable {
   /// The files written in one transaction. With so many, the transaction costs little beside its rows.
   static let batchFiles = 256
@@ -64,9 +64,9 @@ final class HashStore: Sendable {
   let warning: String?
   private let writing: Mutex<HashWriting>
   private let reading: Mutex<HashReading>
-  /// What earlier runs began and no job of this one has taken up, by path.
+  /// Files that earlier runs began to hash, by path. A job that continues one takes it out.
   private let unfinished: Mutex<[BytePath: UnfinishedHash]>
-  /// Held by the first process that uses the database: it alone may clean it up or set it aside.
+  /// The lock of the first process that uses the database. Only that process may clean it up or set it aside.
   private let lock: File
 
   /// Opens the database of a folder, or makes it. It lies below `stateFolder`, which must exist.
@@ -78,7 +78,7 @@ final class HashStore: Sendable {
     do throws(DatabaseError) {
       writing = Mutex(try HashWriting(try HashStoreOpening.connect(opened.path)))
       var reading = try HashReading(try HashStoreOpening.connect(opened.path))
-      // What another process has begun may be in its hands.
+      // Another process may still be hashing what it began.
       let begun = opened.isFirst ? try reading.unfinished() : []
       self.reading = Mutex(reading)
       let newest = Dictionary(begun.map { (BytePath($0.path), $0) }, uniquingKeysWith: { $1 })
@@ -91,10 +91,10 @@ final class HashStore: Sendable {
     do throws(DatabaseError) { for begun in older { try remove(begun.number) } } catch { throw .database(error) }
   }
 
-  // MARK: What earlier runs began
+  // MARK: Interrupted hashing
 
-  /// The number under which an earlier run kept leaf hashes of a file that is still what it was. The caller goes on with
-  /// them. Nil if there is none: what was begun of another file at the path goes.
+  /// Returns the number under which an earlier run kept leaf hashes of a file, if the file has not changed since. The
+  /// caller continues with them. Nil if there is none. Leaf hashes of an older file at the path are removed.
   func takeUnfinished(_ path: String, _ status: FileStatus) throws(DatabaseError) -> Int64? {
     guard let begun = unfinished.withLock({ $0.removeValue(forKey: BytePath(path)) }) else { return nil }
     if begun.status.sameContent(as: status) { return begun.number }
@@ -102,8 +102,8 @@ final class HashStore: Sendable {
     return nil
   }
 
-  /// All files are hashed: what is left of earlier runs belongs to files that are gone or known.
-  /// - `isKept`: whether a later run may come to a path.
+  /// Removes what earlier runs began and this one did not continue. Called when all files are hashed.
+  /// - `isKept`: whether a later run may hash a path.
   func removeUnfinished(but isKept: (String) -> Bool) throws(DatabaseError) {
     let rest = unfinished.withLock { unfinished in
       let rest = unfinished.values.filter { !isKept($0.path) }
@@ -113,7 +113,7 @@ final class HashStore: Sendable {
     for begun in rest { try remove(begun.number) }
   }
 
-  /// Leaf hashes that an earlier run kept; nil where there are none that are whole.
+  /// Returns the leaf hashes that an earlier run kept of a chunk. Nil if they are missing or damaged.
   func sealedLeafHashes(of chunk: ChunkIndex, of number: Int64) throws(DatabaseError) -> [Digest]? {
     try reading.withLock { reading throws(DatabaseError) in try reading.sealedLeafHashes(of: chunk, of: number) }
   }
@@ -161,8 +161,8 @@ final class HashStore: Sendable {
 
   // MARK: Writing
 
-  /// A number for a file that is too long to be written at once.
-  /// - `status`: what the file is; nil if its times do not tell whether it changes while it is hashed.
+  /// Reserves a number for a file whose leaf hashes are written in several batches.
+  /// - `status`: the status of the file. Nil if the file is young, so that its times do not show a change.
   func reserve(_ path: String, _ status: FileStatus? = nil) throws(DatabaseError) -> Int64 {
     try write { writing throws(DatabaseError) in try writing.reserve(path, status) }
   }

@@ -114,7 +114,7 @@ struct HashWriting: ~Copyable {
       device, inode, modified, modifiedNanoseconds, changed, changedNanoseconds, mode, .integer(number))
   }
 
-  /// - `status`: what the file is; nil if its times do not tell whether it changes while it is hashed.
+  /// - `status`: the status of the file. Nil if the file is young, so that its times do not show a change.
   mutating func reserve(_ path: String, _ status: FileStatus?) throws(DatabaseError) -> Int64 {
     let none = DatabaseValue.integer(0)
     if let status {

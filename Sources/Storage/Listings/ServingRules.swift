@@ -104,7 +104,7 @@ public enum LeftOut: String, CaseIterable, Hashable, Sendable {
 
 /// The number of entries that are left out, by reason.
 public struct LeftOutCounts: Hashable, Sendable, CustomStringConvertible {
-  /// Hidden paths that are named, at most.
+  /// The most hidden paths that are named.
   private static let firstMax = 3
 
   public private(set) var counts: [LeftOut: Int] = [:]
@@ -124,7 +124,7 @@ public struct LeftOutCounts: Hashable, Sendable, CustomStringConvertible {
   public var isEmpty: Bool { counts.isEmpty }
   public var total: Int { counts.values.reduce(0, +) }
 
-  /// Such as "3 hidden, 1 special file".
+  /// For example "3 hidden, 1 special file".
   public var description: String {
     LeftOut.allCases.compactMap { reason in counts[reason].map { "\($0) \(reason.words($0))" } }.joined(separator: ", ")
   }

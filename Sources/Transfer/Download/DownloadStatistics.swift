@@ -207,9 +207,9 @@ public struct PeerProgress: Hashable, Sendable {
     case idle
     /// The peer sends this chunk, or will send it. `requests`: requests in flight to the peer.
     case sending(ChunkIndex, requests: Int, isHedge: Bool)
-    /// It sends the hashes of chunks, or will send them, and no chunk is asked of it.
+    /// The peer sends chunk hashes, or will send them. No chunk is requested from it.
     case sendingHashes
-    /// It answered BUSY and gets no request for a while.
+    /// The peer answered BUSY and gets no request for a while.
     case busy
     /// The peer is not connected.
     case gone

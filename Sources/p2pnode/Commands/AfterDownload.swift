@@ -68,7 +68,7 @@ final class AfterDownload: Sendable {
       return say("was not started: the working folder is gone", output)
     }
     let child: ChildProcess
-    // A program that wrote to the terminal itself would write into the screen.
+    // If the program wrote to the terminal itself, its output would mix with the screen.
     let written = Console.isTerminal ? try? ChildOutput() : nil
     do throws(Errno) {
       child = try ChildProcess(
@@ -111,7 +111,7 @@ final class AfterDownload: Sendable {
     Console.output(line.finished)
   }
 
-  /// What a program writes, line by line above the screen.
+  /// Prints the output of a program line by line above the screen.
   private struct ChildLines {
     /// A longer line is broken.
     private static let lineBytesMax = 4_096
@@ -136,7 +136,7 @@ final class AfterDownload: Sendable {
     }
   }
 
-  /// Sees when one download is done.
+  /// Returns the observer of a download, which runs the program when the download is complete.
   func observer(of fileID: FileID, isOneOfSeveral: Bool, json: Bool) -> any DownloadObserver {
     Observer(self) { path in
       Output(

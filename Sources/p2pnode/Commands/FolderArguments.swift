@@ -94,8 +94,8 @@ struct FolderArguments: ParsableArguments {
     return options
   }
 
-  /// The place of the folder that is brought to a version: -o names the folder itself. The path that is printed of it is
-  /// relative if -o is, unless -o has no name in its last component, or ends in a link, whose target is updated.
+  /// Returns the place of the folder that --update changes: -o names the folder itself. The printed path is relative if -o
+  /// is. It is absolute if the last component of -o is '.', '..' or a link, whose target is updated.
   func outputFolder(_ output: String) throws(Failure) -> DownloadTarget {
     let given = PathParts(output)
     let isNamed = !["", ".", "..", "/"].contains(given.name)

@@ -1,4 +1,4 @@
-// Names of files that begin with a hyphen: the parser would take `-h.bin` for many short options, one of them `-h`.
+// Rejects file names that begin with a hyphen: the parser would read `-h.bin` as many short options, one of them `-h`.
 
 enum HyphenWord {
   /// The short options without a value, which may stand together: `-l0`.
@@ -6,7 +6,7 @@ enum HyphenWord {
   /// The options with a one-letter name that take a value.
   private static let options: Set = ["-o", "--output"]
 
-  /// What is wrong with a word that begins with a hyphen; nil where nothing is. After `--` all words are names.
+  /// Returns what is wrong with a word that begins with a hyphen. Nil if nothing is. After `--`, all words are names.
   static func fault(in arguments: [String]) -> String? {
     let words = arguments.prefix { $0 != "--" }
     for (i, word) in words.enumerated() {

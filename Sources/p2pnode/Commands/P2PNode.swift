@@ -54,7 +54,7 @@ struct P2PNode: ParsableCommand {
       if !(command is Serve) { try checkOutput() }
     } catch {
       if exitCode(for: error).isSuccess { end(printing: fullMessage(for: error)) }
-      // What a verb itself found wrong is told already, and has no message here.
+      // The verb already reported its own failure. There is no message for it here.
       let message = exitCode(for: error) == .validationFailure ? message(for: error) : ""
       if message.isEmpty { exit(withError: error) }
       let fault = UsageFault.failure(message, in: Stay.completed(arguments), of: verb, verbs[verb])

@@ -1,4 +1,4 @@
-// A verb that does not exist, and the one that was probably meant.
+// Reports a verb that does not exist, and the one that was probably meant.
 import CommandSettings
 import Content
 import Wire
@@ -10,7 +10,7 @@ enum UnknownVerb {
     "seed": "serve", "list": "ls", "dir": "ls", "hash": "id", "check": "verify", "resume": "parts",
   ]
 
-  /// What is wrong with the verb of a command line; nil where nothing is, or where there is no verb.
+  /// Returns what is wrong with the verb of a command line. Nil if the verb exists, or there is none.
   static func fault(in arguments: [String], verbs: [String]) -> String? {
     let words = arguments.first == "help" ? arguments.dropFirst() : arguments[...]
     guard let word = words.first, !word.hasPrefix("-"), !verbs.contains(word) else { return nil }

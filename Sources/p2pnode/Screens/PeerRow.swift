@@ -85,7 +85,7 @@ struct PeerRow {
   var speed: String {
     switch peer.activity {
     case .gone, .banned: "-"
-    // Less than can be shown is nothing.
+    // A rate below one displayed digit is shown as nothing.
     case .idle, .sending, .sendingHashes, .busy:
       peer.bytesPerSecond < 5_300 ? "-" : Format.megabytes(peer.bytesPerSecond)
     }

@@ -9,7 +9,7 @@ import Wire
 struct LoadedIdentity: ~Copyable {
   let identity: StaticIdentity
   private let lock: LockedSecretFile?
-  /// Keeps the identity of a `send` from another one.
+  /// The lock that keeps another `send` from using the same identity.
   private let sendLock: File?
 
   /// Makes a fresh identity that is not written to the disk.
@@ -68,8 +68,8 @@ struct LoadedIdentity: ~Copyable {
     return ephemeral()
   }
 
-  /// HMAC-SHA256 of the sorted paths, under the secret in the file, is the new secret. The file is made if it is missing.
-  /// Nil if a process uses the new one: a peer would take the second node of a PeerID for the first.
+  /// Derives a secret: HMAC-SHA256 of the sorted paths, with the secret in the file as key. Makes the file if it is
+  /// missing. Nil if another process uses the derived secret: a peer would take the two nodes for one.
   private static func derived(from path: String, for sent: [String]) throws(SecretFileError) -> LoadedIdentity? {
     _ = try peerID(path, makes: true)
     let secret = try SecretFile.read(path) { bytes in
@@ -78,7 +78,7 @@ struct LoadedIdentity: ~Copyable {
       return code.finishSecret()
     }
     let identity = StaticIdentity(secret: secret)
-    // Where nothing can be locked, the line is good all the same.
+    // Without a lock the line is still good.
     guard let file = try? sendLockFile() else { return LoadedIdentity(identity: identity, lock: nil) }
     if (try? file.tryLock(byteAt: place(of: identity.peerID))) == false { return nil }
     return LoadedIdentity(identity: identity, lock: nil, sendLock: file)

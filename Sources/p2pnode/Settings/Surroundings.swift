@@ -1,4 +1,5 @@
-// What the command is given must be UTF-8: its paths are texts, and a repaired text would name another file.
+// Checks that arguments, variables and the current folder are UTF-8. Paths are text, and a repaired text would name
+// another file. Warns of misspelt variables.
 import CommandSettings
 import Content
 import Posix
