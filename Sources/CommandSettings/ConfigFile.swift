@@ -41,7 +41,11 @@ package struct ConfigFile: Equatable, Sendable {
     let name = trimmed(line[..<equals])
     let value = trimmed(line[line.index(after: equals)...])
     guard let key = SettingKey(rawValue: String(decoding: name, as: UTF8.self)) else {
-      throw fail("there is no key '\(shown(name))': remove the line, or see 'p2pnode config --default' for all keys")
+      let question = Misspelling.question(
+        about: String(decoding: name, as: UTF8.self), among: SettingKey.allCases.map(\.rawValue))
+      throw fail(
+        "there is no key '\(shown(name))'\(question): correct or remove the line; 'p2pnode config --default' has all keys"
+      )
     }
     guard !value.isEmpty, let text = String(validating: value, as: UTF8.self) else {
       throw fail("\(key.rawValue) has no value: write \(key.form); or remove the line, which means \(key.standard)")

@@ -1,4 +1,5 @@
 // The keys of the configuration file. Each is also an option and an environment variable of the same name.
+import Storage
 
 /// The keys, in the order in which they are printed.
 package enum SettingKey: String, CaseIterable, Sendable {
@@ -89,6 +90,37 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .cipher: "auto, aes or chacha"
     case .swarmKey, .identity: "the path of a file"
     case .logLevel: "error, warning, info or debug"
+    }
+  }
+
+  /// Values to copy, if `form` is longer than that.
+  package var examples: [String] {
+    switch self {
+    case .wait: ["10m", "forever"]
+    case .uploadLimit, .uploadLimitPerPeer, .downloadLimit: ["10M", "1Gi"]
+    case .listen: ["[::]:9800"]
+    case .metrics: ["127.0.0.1:9464"]
+    case .chunkTimeout: ["30"]
+    case .zone: ["rack12"]
+    case .folders, .cipher, .logLevel: words
+    default: []
+    }
+  }
+
+  /// The words among its values; the others are numbers, names and addresses.
+  package var words: [String] {
+    switch self {
+    case .folders: ServingRules.Folders.allCases.map(\.rawValue)
+    case .hidden, .followLinks: ["on", "off"]
+    case .lan: Settings.LAN.allCases.map(\.rawValue)
+    case .cipher: Cipher.allCases.map(\.rawValue)
+    case .logLevel: LogLevel.allCases.map(\.rawValue)
+    case .wait: ["forever", "none"]
+    case .uploadLimit, .uploadLimitPerPeer, .downloadLimit: ["none"]
+    case .maxConnections: ["auto"]
+    case .allow: ["all"]
+    case .metrics: ["off"]
+    case .listen, .exclude, .jobs, .workers, .retries, .chunkTimeout, .zone, .swarmKey, .identity: []
     }
   }
 

@@ -115,8 +115,10 @@ package struct Settings: Sendable {
   private mutating func take(_ key: SettingKey, _ text: String, _ origin: Origin) throws(SettingsError) {
     func wanted<T>(_ value: T?) throws(SettingsError) -> T {
       if let value { return value }
+      let question = Misspelling.question(about: text, among: key.words)
       throw SettingsError(
-        .usage, "\(Settings.place(key, origin)) '\(SuggestedName.escapedForTerminal(text))' is not \(key.form)")
+        .usage,
+        "\(Settings.place(key, origin)) '\(SuggestedName.escapedForTerminal(text))' is not \(key.form)\(question)")
     }
     switch key {
     case .listen: listen = try wanted(HostPort(parsing: text))

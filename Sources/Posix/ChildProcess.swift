@@ -16,20 +16,21 @@ public final class ChildProcess: Sendable {
   /// Whether `wait` has reaped the process. Its number may then belong to another process.
   private let isReaped = Monitor(false)
 
-  /// Starts a program. Its input is empty, and its output and errors go to the error stream of this process. It has no
-  /// other open file, since all descriptors of this process close on exec. No signal is blocked, and SIGPIPE and
-  /// SIGXFSZ have their default actions.
+  /// Starts a program. Its input is empty, and its output and errors go to `output`, else to the error stream of this
+  /// process. It has no other open file, since all descriptors of this process close on exec. No signal is blocked, and
+  /// SIGPIPE and SIGXFSZ have their default actions.
   ///
   /// The corresponding C function is `posix_spawnp`.
   /// - `program`: a path, or a name to look up in PATH.
   /// - `variables`: environment variables to add or replace.
-  public init(_ program: String, _ arguments: [String], variables: [String: String]) throws(Errno) {
+  public init(_ program: String, _ arguments: [String], variables: [String: String], output: ChildOutput? = nil)
+    throws(Errno)
+  {
     for text in [program] + arguments { try checkNoNul(text, "posix_spawnp") }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_adddup2(&actions, 2, 1)
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -42,11 +43,16 @@ public final class ChildProcess: Sendable {
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     var child: pid_t = 0
-    let code = withCStrings([program] + arguments) { argv in
-      withCStrings(ChildProcess.environment(with: variables)) { envp in
-        posix_spawnp(&child, program, &actions, &attributes, argv, envp)
+    func spawn(_ end: Int32?) -> Int32 {
+      if let end { posix_spawn_file_actions_adddup2(&actions, end, 2) }
+      posix_spawn_file_actions_adddup2(&actions, 2, 1)
+      return withCStrings([program] + arguments) { argv in
+        withCStrings(ChildProcess.environment(with: variables)) { envp in
+          posix_spawnp(&child, program, &actions, &attributes, argv, envp)
+        }
       }
     }
+    let code = output?.handOver(spawn) ?? spawn(nil)
     guard code == 0 else { throw Errno(code: code, call: "posix_spawnp", subject: program) }
     number = child
   }

@@ -180,6 +180,17 @@ public struct File: ~Copyable, Sendable {
     try retryingUnlessBlocked("flock", path) { flock(descriptor.number, LOCK_EX | LOCK_NB) } != nil
   }
 
+  /// Takes the exclusive lock of one byte, which need not exist, without waiting; false where another open file has it. It
+  /// goes with the last descriptor. The corresponding C function is `fcntl` with F_OFD_SETLK.
+  /// - `offset`: less than 2^63.
+  public func tryLock(byteAt offset: UInt64) throws(Errno) -> Bool {
+    let setLock: Int32 = 37  // F_OFD_SETLK of Linux, which Glibc shows only with _GNU_SOURCE
+    var range: Glibc.flock = .init()
+    (range.l_type, range.l_whence) = (Int16(F_WRLCK), Int16(SEEK_SET))
+    (range.l_start, range.l_len) = (off_t(offset), 1)
+    return try retryingUnlessBlocked("fcntl", path) { fcntl(descriptor.number, setLock, &range) } != nil
+  }
+
   /// Releases the lock before the descriptor is closed. The corresponding C function is `flock` with LOCK_UN.
   public func unlock() throws(Errno) { _ = try retrying("flock", path) { flock(descriptor.number, LOCK_UN) } }
 

@@ -29,16 +29,27 @@ extension Environment {
       guard let argument = CommandLine.unsafeArgv[i] else { break }
       if let found = NotUTF8(.argument, bytes(of: argument)) { return found }
     }
-    var next = p2p_environment()
-    while let entry = next?.pointee {
-      let parts = bytes(of: entry).split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-      let name = String(decoding: parts[0], as: UTF8.self)
-      if isUsed(name), let found = NotUTF8(.variable(name), Array(parts.dropFirst().first ?? [])) { return found }
-      next = next?.advanced(by: 1)
+    for (name, value) in variableBytes {
+      if isUsed(name), let found = NotUTF8(.variable(name), value) { return found }
     }
     guard let folder = getcwd(nil, 0) else { return nil }
     defer { free(folder) }
     return NotUTF8(.workingFolder, bytes(of: folder))
+  }
+
+  /// The names of all variables, in the order of the environment; an entry without '=' is its own name. Not called while
+  /// another thread sets a variable. The corresponding C variable is `environ`.
+  public static var variableNames: [String] { variableBytes.map(\.name) }
+
+  private static var variableBytes: [(name: String, value: [UInt8])] {
+    var variables: [(name: String, value: [UInt8])] = []
+    var next = p2p_environment()
+    while let entry = next?.pointee {
+      let parts = bytes(of: entry).split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+      variables.append((String(decoding: parts[0], as: UTF8.self), Array(parts.dropFirst().first ?? [])))
+      next = next?.advanced(by: 1)
+    }
+    return variables
   }
 
   private static func bytes(of text: UnsafePointer<CChar>) -> [UInt8] {

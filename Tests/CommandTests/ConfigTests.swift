@@ -73,7 +73,7 @@ struct ConfigTests {
     let folder = try workbench.makeFolder("files")
     try workbench.makeFile("files/data.bin", byteCount: 1_000)
     let serve = try start(["serve", folder])
-    try workbench.line(of: serve, with: "ready: 1 files")
+    try workbench.line(of: serve, with: "ready: 1 file,")
     #expect(FileManager.default.fileExists(atPath: workbench.path("own/config/mine.key")))
     let whoami = try workbench.ended(try start(["whoami"]))
     let listening = try workbench.line(of: serve, with: "listening on 127.0.0.1:")

@@ -46,7 +46,7 @@ struct HashClockTests {
     let report = clock.report(Self.progress(50 << 20), at: 5 * Self.second)
     let style = ScreenStyle(hasColour: false, hasUnicode: true)
     let wide = HashScreen.line(report, ScreenSize(columns: 100, rows: 24), style).rendered(columns: 99, style)
-    #expect(wide.hasPrefix("hashing 0 of 1 files") && wide.hasSuffix("5s left"), "\(wide)")
+    #expect(wide.hasPrefix("hashing 0 of 1 file") && wide.hasSuffix("5s left"), "\(wide)")
     for columns in [20, 40, 60, 80, 200] {
       let line = HashScreen.line(report, name: "disk.img", ScreenSize(columns: columns, rows: 24), style)
       #expect(line.width < columns || columns < 60, "\(columns)")

@@ -63,7 +63,7 @@ struct HelpTests {
         text.replacingOccurrences(of: ":9800", with: ":\(port)").replacingOccurrences(of: ":9464", with: ":\(metrics)")
       }
       let serve = try shell("exec " + here(example).drop { $0 == " " }, "home-\(i)")
-      try workbench.line(of: serve, with: "ready: 1 files")
+      try workbench.line(of: serve, with: "ready: 1 file,")
       for get in try examples("get") + examples("ls") {
         // A get with --peer fits only the serve example that names its port.
         let child = try workbench.ended(try shell(here(get).replacingOccurrences(of: "=10m", with: "=1s"), "home-\(i)"))

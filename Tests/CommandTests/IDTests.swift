@@ -36,7 +36,16 @@ struct IDTests {
     #expect(link.stdout.text.contains("/name=deep/length="), "\(link)")
   }
 
-  @Test func `id prints the IDs of the other files if one is missing`() throws {
+  @Test func `id prints in the order of its arguments, with the error in the place of a missing one`() throws {
+    for name in ["b", "a"] { try workbench.makeFile(name, byteCount: 10) }
+    let id = try workbench.run("id", "--json", "b", "none", "a")
+    #expect(id.code == 66, "\(id)")
+    let told = try JSONLines.objects(id.stdout).filter { $0["event"] as? String != "hashing" }
+    #expect(told.map { $0["path"] as? String ?? $0["event"] as? String } == ["b", "failed", "a"], "\(id)")
+    #expect((told[1]["message"] as? String)?.contains("cannot read none: ") == true, "\(id)")
+  }
+
+  @Test func `one missing file does not keep id from the others`() throws {
     try workbench.makeFile("there", byteCount: 10)
     let id = try workbench.run("id", "missing", "there")
     #expect(id.code == 66, "\(id)")

@@ -130,7 +130,7 @@ struct MetricsTests {
       ready = (try? page("/ready", url)) ?? early
       return ready.status == "200"
     }
-    #expect(ready.text == "ready: 1 files, 1048576 bytes\n", "\(ready)")
+    #expect(ready.text == "ready: 1 file, 1048576 bytes\n", "\(ready)")
     #expect(try page("/ready", url, host: "seed.example.org").status == "403")
   }
 
@@ -212,7 +212,7 @@ struct MetricsTests {
     let address = try #require(url.firstMatch(of: #/http://(.+)/metrics/#)).1
     let check = try workbench.start("bash", [Binary.packageRoot + "/docker/healthcheck", "ready", String(address)])
     try workbench.ended(check)
-    #expect(check.code == 0 && check.stdout.text == "ready: 1 files, 1000 bytes\n", "\(check)")
+    #expect(check.code == 0 && check.stdout.text == "ready: 1 file, 1000 bytes\n", "\(check)")
   }
 
   @Test func `a get is ready when all its outputs are complete`() throws {
@@ -223,10 +223,10 @@ struct MetricsTests {
     ])
     let url = try workbench.line(of: get, with: "metrics at http://")
     let early = try page("/ready", url)
-    #expect(early == ("503", "0 of 1 downloads are complete\n"), "\(early)")
+    #expect(early == ("503", "0 of 1 download is complete\n"), "\(early)")
     #expect(try page("/live", url).status == "200")
     try workbench.line(of: get, with: "Still serving out.bin")
-    #expect(try page("/ready", url) == ("200", "1 of 1 downloads are complete\n"))
+    #expect(try page("/ready", url) == ("200", "1 of 1 download is complete\n"))
     let samples = try scrape(url)
     #expect(samples["p2pnode_downloaded_bytes_total"] == Double((3 << 20) + 17), "\(samples)")
     #expect(samples[#"p2pnode_downloads{state="complete"}"#] == 1, "\(samples)")

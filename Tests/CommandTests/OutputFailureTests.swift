@@ -58,7 +58,7 @@ struct OutputFailureTests {
     let serve = try workbench.start(
       ["serve", folder, "--listen", "127.0.0.1:0"], through: ["/bin/bash", "-c", #"exec "$@" > >(exec true)"#, "sh"])
     let address = try workbench.line(of: serve, with: "listening on ").split(separator: " ")[2]
-    try workbench.line(of: serve, with: "ready: 1 files")
+    try workbench.line(of: serve, with: "ready: 1 file,")
     try workbench.makeFile("served/more.bin", byteCount: 4)
     let id = String(try workbench.run("id", "served/more.bin").stdout.text.prefix(64))
     let get = try workbench.run("get", id, "--peer", String(address), "--wait", "30s", "-o", "out")

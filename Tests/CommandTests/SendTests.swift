@@ -101,31 +101,7 @@ struct SendTests {
     #expect(try workbench.ended(child).code == 0, "\(child)")
   }
 
-  /// Returns the PeerID in the printed line of a `send` with this home.
-  private func peer(of path: String, home: String) throws -> String {
-    var environment = ProcessInfo.processInfo.environment
-    environment["P2PNODE_HOME"] = home
-    environment["P2PNODE_LAN"] = "off"
-    let child = try workbench.start(
-      try Binary.path(), ["send", path, "--listen", "127.0.0.1:0"], environment: environment)
-    let line = try workbench.line(of: child, on: .stdout, with: "p2pnode get p2pnode:")
-    child.signal(SIGTERM)
-    #expect(try workbench.ended(child).code == 0, "\(child)")
-    let match = try #require(line.firstMatch(of: #/peer=([0-9a-f]{64})@/#))
-    return String(match.1)
-  }
-
-  @Test func `send keeps its PeerID for the same paths and has another one for others`() throws {
-    let home = try workbench.makeFolder("home")
-    try workbench.makeFile("one", byteCount: 1_000)
-    try workbench.makeFile("two", byteCount: 1_000)
-    let first = try peer(of: "one", home: home)
-    #expect(try peer(of: workbench.path("one"), home: home) == first)
-    #expect(try peer(of: "two", home: home) != first)
-    #expect(try peer(of: "one", home: try workbench.makeFolder("other home")) != first)
-  }
-
-  @Test func `send offers the file behind a symbolic link under the name of the link`() throws {
+  @Test func `a symbolic link is sent as the file that it leads to, under its own name`() throws {
     let path = try workbench.makeFile("v3.img", byteCount: 5_000)
     try FileManager.default.createSymbolicLink(
       atPath: workbench.path("latest.img"), withDestinationPath: "v3.img")
@@ -172,9 +148,24 @@ struct SendTests {
     #expect(rows == [1, 2, 2])
   }
 
+  @Test func `hidden entries that stay here are counted and named, with the option that sends them`() throws {
+    _ = try workbench.makeFolder("model")
+    _ = try workbench.makeFolder("model/sub")
+    for name in ["model/.env", "model/.git", "model/data.bin", "model/sub/.cache", "model/sub/.z"] {
+      try workbench.makeFile(name, byteCount: 10)
+    }
+    let (child, _) = try send("model")
+    try workbench.line(of: child, with: "ready: model/")
+    let line = "left out of model/: 4 hidden; hidden: .env, .git, sub/.cache, 1 more; --hidden sends them too"
+    #expect(child.stderr.lines.contains(line), "\(child)")
+    let (all, _) = try send("model", "--hidden")
+    try workbench.line(of: all, with: "ready: model/")
+    #expect(!all.stderr.text.contains("left out"), "\(all)")
+  }
+
   @Test(arguments: [
     (["missing"], 66, "cannot read missing: no such file or directory"), (["/dev/null"], 66, "neither a folder nor"),
-    (["-"], 64, "not standard input"), ([], 64, "Name at least one file or folder"),
+    (["-"], 64, "not standard input"), ([], 64, "name at least one file or folder"),
     (["one", "--count", "0"], 64, "1 or more"), (["one/"], 66, "one/: is neither a folder nor"),
   ])
   func `send refuses a path that it cannot offer at once`(arguments: [String], code: Int32, words: String) throws {

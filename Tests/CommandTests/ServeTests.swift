@@ -38,7 +38,7 @@ struct ServeTests {
     #expect(served.child.stdout.lines.count == 2, "\(served.child)")
     #expect(
       served.child.stderr.lines.last
-        == "ready: 1 files, 14 bytes; left out: 1 hidden, 2 links that leave the folder, 1 special files",
+        == "ready: 1 file, 14 bytes; left out: 1 hidden, 2 links that leave the folder, 1 special file",
       "\(served.child)")
     let all = try workbench.serve(folder, "--hidden", "--follow-links", "--folders", "none")
     #expect(all.fileIDs.keys.sorted() == [".hidden/file", "link-out", "link-to-file", "seen"], "\(all.child)")
@@ -51,7 +51,8 @@ struct ServeTests {
     try workbench.makeFile("blobs/1", byteCount: 100)
     try FileManager.default.createSymbolicLink(atPath: "\(folder)/weights", withDestinationPath: "../blobs/1")
     let without = try workbench.serve(folder)
-    try workbench.line(of: without.child, with: "warning: no file of \(folder) is served: 1 links")
+    try workbench.line(
+      of: without.child, with: "warning: no file of \(folder) is served: 1 link that leaves the folder is left out")
     try workbench.line(of: without.child, with: "--follow-links")
     let with = try workbench.serve(folder, "--follow-links")
     #expect(with.fileIDs.keys.sorted() == ["weights"], "\(with.child)")
@@ -65,7 +66,7 @@ struct ServeTests {
     for name in ["a.log", "b", "build/c"] { try workbench.makeFile("served/\(name)", byteCount: 1) }
     let served = try workbench.serve(folder, "--exclude", "*.log", "--exclude", "/build")
     #expect(served.fileIDs.keys.sorted() == ["b"], "\(served.child)")
-    #expect(served.child.stderr.lines.last == "ready: 1 files, 1 bytes; left out: 2 excluded", "\(served.child)")
+    #expect(served.child.stderr.lines.last == "ready: 1 file, 1 byte; left out: 2 excluded", "\(served.child)")
     let bad = try workbench.run("serve", folder, "--exclude", "[a")
     #expect(bad.code == 64 && bad.stderr.text.contains("--exclude '[a' is not a pattern"), "\(bad)")
   }
@@ -93,7 +94,7 @@ struct ServeTests {
     let lines = served.child.stderr.lines
     #expect(lines.contains { $0.hasPrefix("left out: unreadable: Permission denied") }, "\(served.child)")
     #expect(lines.contains { $0.hasPrefix("left out: locked: Permission denied") }, "\(served.child)")
-    #expect(lines.last == "ready: 1 files, 3 bytes; left out: 2 unreadable", "\(served.child)")
+    #expect(lines.last == "ready: 1 file, 3 bytes; left out: 2 unreadable", "\(served.child)")
     // The number is in the event at the start, and in the one after all files are hashed.
     for arguments in [["serve", folder], ["send", folder]] {
       let json = try workbench.start(

@@ -39,7 +39,7 @@ struct ServiceTests {
     let path = try workbench.makeFile("files/data.bin", byteCount: 100_000)
     let listening = "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(8); print(s.getsockname()[1], flush=True)"
     let serve = try workbench.start(["serve", folder], through: ServiceTests.handing(listening))
-    try workbench.line(of: serve, with: "ready: 1 files")
+    try workbench.line(of: serve, with: "ready: 1 file,")
     let address = "127.0.0.1:\(serve.stdout.lines[0])"
     #expect(serve.stderr.text.contains("listening on \(address) as "), "\(serve)")
     let get = try workbench.run(

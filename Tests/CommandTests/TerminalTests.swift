@@ -6,6 +6,26 @@ import Testing
 struct TerminalTests {
   private let workbench = Workbench()
 
+  @Test func `what a program of --exec writes stays above the screen, line by line`() throws {
+    let folder = try workbench.makeFolder("served")
+    for i in 0..<2 { try workbench.makeFile("served/\(i).bin", byteCount: 1_000 + i * 3_000_000, seed: UInt64(i + 1)) }
+    let served = try workbench.serve(folder, "--upload-limit", "2Mi")
+    // The first file is here at once. Its program writes two lines in pieces while the screen shows the second file.
+    let text =
+      "#!/bin/sh\nfor i in 1 2; do printf one; printf '_%s' $i; printf '_end\\n'; done; [ -t 1 ] || echo apart\n"
+    let hook = try workbench.makeFile("hook", Array(text.utf8), mode: 0o755)
+    let ids = "\(try served.fileID("0.bin")) \(try served.fileID("1.bin")) --exec \(hook)"
+    let get = try get(ids, from: served.address, [:])
+    #expect(get.code == 0, "\(get)")
+    #expect(get.stdout.text.contains("STATE"), "\(get)")
+    var terminal = VirtualTerminal(columns: 80, height: 24)
+    terminal.write(get.stdout.text)
+    for line in ["one_1_end", "one_2_end", "apart"] {
+      #expect(terminal.text.count { $0 == line } == 2, "\(terminal.text)")
+    }
+    #expect(!terminal.text.contains { $0.contains("STATE") || $0.contains("━") }, "\(terminal.text)")
+  }
+
   /// Runs a `get` on a terminal of 80 × 24. Its output is everything that the terminal received.
   private func get(_ fileID: String, from address: String, _ variables: [String: String]) throws -> Child {
     var environment = ProcessInfo.processInfo.environment

@@ -288,7 +288,7 @@ extension Events {
     #expect(numbers[0] == numbers[1])
   }
 
-  @Test func `the next process that runs alone cleans up after a killed one`() throws {
+  @Test func `what a killed process had begun is cleaned up by the next that is alone`() throws {
     let served = try ServedFolder(temporary.path)
     var store: HashStore? = try HashStore(of: served, in: remembering.state.path)
     let number = try store!.reserve("x")
@@ -297,6 +297,7 @@ extension Events {
     #expect(try second.leafHashes(of: ChunkIndex(0), of: KnownFile(number: number, root: .zero)) == [.zero])
     store = nil
     let third = try HashStore(of: served, in: remembering.state.path)
+    try third.removeUnfinished { _ in false }
     #expect(try third.leafHashes(of: ChunkIndex(0), of: KnownFile(number: number, root: .zero)) == [])
     // The process that was still hashing it must start again.
     let status = try served.status("a")

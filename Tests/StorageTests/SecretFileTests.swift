@@ -69,7 +69,55 @@ import TestSupport
     #expect(error?.description.contains("chmod 600, or 440") == true)
   }
 
-  @Test func `a missing file, a folder and a FIFO are refused as a secret without blocking`() throws {
+  /// Gives a file an access list with an entry for one user, as systemd's LoadCredential does. False: there are no such
+  /// lists here.
+  private func setAccessList(_ name: String, user: UInt32, rights: UInt16, mask: UInt16) -> Bool {
+    // As linux/posix_acl_xattr.h has it: a version, then entries of a tag, rights and an ID.
+    let script = """
+      import os, struct, sys
+      user, rights, mask = map(int, sys.argv[2:])
+      entries = [(1, 4, -1), (2, rights, user), (4, 0, -1), (16, mask, -1), (32, 0, -1)]
+      value = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+      os.setxattr(sys.argv[1], "system.posix_acl_access", value)
+      """
+    let arguments = ["-c", script, temporary(name), "\(user)", "\(rights)", "\(mask)"]
+    return (try? ChildProcess("python3", arguments, variables: [:]))?.wait() == .exited(0)
+  }
+
+  /// Whether the file system of temporary files has access lists.
+  static let hasAccessLists: Bool = {
+    let tests = `A secret file`()
+    tests.temporary.write("probe", [1], mode: 0o600)
+    return tests.setAccessList("probe", user: 9_800, rights: 4, mask: 4)
+  }()
+
+  @Test(
+    .enabled(if: geteuid() == 0, "only root makes files of root"),
+    .enabled(if: `A secret file`.hasAccessLists, "the file system has no access lists"),
+    arguments: [(4, 4, true), (4, 0, true), (6, 6, false), (5, 5, false)] as [(UInt16, UInt16, Bool)])
+  func `a file of root may be readable through an access list, as a credential of systemd is, and no more than that`(
+    rights: UInt16, mask: UInt16, isAccepted: Bool
+  ) throws {
+    temporary.write("key", pattern(32), mode: 0o400)
+    #expect(setAccessList("key", user: 9_800, rights: rights, mask: mask))
+    #expect(temporary.mode("key") == 0o400 | UInt32(mask) << 3)
+    if isAccepted {
+      #expect(try read("key") == pattern(32))
+    } else {
+      #expect(throws: SecretFileError.self) { try read("key") }
+    }
+    // A user's own file may be read by nobody else.
+    chown(temporary("key"), 9_801, 9_801)
+    if mask == 0 {
+      #expect(try read("key") == pattern(32))
+    } else {
+      #expect(throws: SecretFileError.open(path: temporary("key"), mode: 0o400 | UInt32(mask) << 3, isOfRoot: false)) {
+        try read("key")
+      }
+    }
+  }
+
+  @Test func `what is missing or no file is refused, and a FIFO does not make anyone wait`() throws {
     #expect(throws: SecretFileError.missing(path: temporary("none"))) { try read("none") }
     mkfifo(temporary("fifo"), 0o600)
     #expect(throws: SecretFileError.notRegular(path: temporary("fifo"))) { try read("fifo") }

@@ -104,6 +104,10 @@ extension Catalogue {
       kept.formUnion(paths.filter { (try? folder.status($0.text)) != nil })
     }
     try store.retire(table.withLock { $0.takeExpected(but: kept) })
+    let hasOthers = folder.rules.only != nil
+    try store.removeUnfinished { path in
+      kept.contains(BytePath(path)) || hasOthers && (try? folder.status(path)) != nil
+    }
   }
 
   /// Returns the entry of a file that has not changed since it was hashed and whose hashes are complete.
@@ -114,5 +118,24 @@ extension Catalogue {
     } catch {
       return nil  // if the database cannot be read, the file is hashed again; a failed write is reported then
     }
+  }
+}
+
+extension CatalogueEvent: CustomStringConvertible {
+  /// A line, with names made harmless for a terminal.
+  public var description: String {
+    let text =
+      switch self {
+      case .added(let entry): "offered: \(entry)"
+      case .skipped(let skipped): "left out: \(skipped)"
+      case .renamed(let entry, let path): "\(path) is now \(entry.path)"
+      case .listed(let folder): "offered: the folder \(folder.name) (\(folder.listing.folderID.hex))"
+      case .unlisted(let folder): "gone: the folder \(folder)"
+      case .leftOut(let counts): "left out: \(counts)"
+      case .warning(let text): "warning: \(text)"
+      case .progress(let progress): "hashed \(progress.bytesDone) of \(progress.bytesTotal) bytes"
+      case .hashingEnded: "all files are hashed"
+      }
+    return SuggestedName.escapedForTerminal(text)
   }
 }

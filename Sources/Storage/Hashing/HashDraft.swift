@@ -1,4 +1,5 @@
-// Takes the leaf hashes of a file that is being hashed to the store. Memory holds at most one batch of them.
+// The leaf hashes of a file that is being hashed, on their way into the store: in memory only as many as make a batch. If
+// the process is killed, the next one goes on with those that were written.
 import Content
 import Posix
 import SQLite
@@ -28,6 +29,10 @@ final class HashDraft: Sendable {
 
   private struct State {
     var number: Int64?
+    /// The status of the file. Nil if the file is young, so that its times do not show a change.
+    var status: FileStatus?
+    /// The number is that of an earlier run, which has hashed chunks.
+    var isContinued = false
     var batch: [ChunkLeaves] = []
   }
   private let state = Mutex(State())
@@ -35,6 +40,25 @@ final class HashDraft: Sendable {
   init(of path: String, in store: HashStore) {
     self.path = path
     self.store = store
+  }
+
+  /// Begins to hash the file, or continues where an earlier run was stopped. Called once, before anything else.
+  /// - `isYoung`: as of `KnownFile`.
+  func begin(_ status: FileStatus, isYoung: Bool) {
+    // What cannot be read is hashed again.
+    let number = (try? store.takeUnfinished(path, status)) ?? nil
+    state.withLock { state in
+      (state.number, state.isContinued) = (number, number != nil)
+      state.status = isYoung ? nil : status
+    }
+  }
+
+  /// Returns the leaf hashes of a chunk that an earlier run has hashed. Nil if it has to be hashed.
+  func earlier(_ chunk: ChunkIndex, count: Int) -> [Digest]? {
+    guard let number = state.withLock({ $0.isContinued ? $0.number : nil }),
+      let hashes = (try? store.sealedLeafHashes(of: chunk, of: number)) ?? nil, hashes.count == count
+    else { return nil }
+    return hashes
   }
 
   /// Takes the leaf hashes of a chunk.
@@ -52,7 +76,7 @@ final class HashDraft: Sendable {
   private func number() throws(DatabaseError) -> Int64 {
     try state.withLock { state throws(DatabaseError) in
       if let number = state.number { return number }
-      let number = try store.reserve(path)
+      let number = try store.reserve(path, state.status)
       state.number = number
       return number
     }

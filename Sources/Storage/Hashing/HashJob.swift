@@ -112,13 +112,18 @@ final class HashJob: Sendable {
     // Another file or a FIFO may have taken the name since the file was listed.
     guard status.kind == .regular else { throw .notRegular }
     guard status.sameContent(as: expected) else { throw .changed }
-    return Source(file, isYoung: !status.isOld(seconds: YoungFiles.seconds, at: now()))
+    let isYoung = !status.isOld(seconds: YoungFiles.seconds, at: now())
+    draft?.begin(status, isYoung: isYoung)
+    return Source(file, isYoung: isYoung)
   }
 
   /// Reads a chunk in pieces of the buffer's size. Gives its leaf hashes to the draft, if there is one.
   private func hashChunk(_ chunk: ChunkIndex, of source: Source, _ buffer: inout [UInt8]) throws(SkipReason) -> Digest {
     let start = layout.offset(of: chunk)
     let length = layout.length(of: chunk)
+    if let earlier = draft?.earlier(chunk, count: layout.leafCount(of: chunk)) {
+      return layout.chunkHash(earlier, of: chunk)
+    }
     var leafHashes: [Digest] = []
     // Reserves only what is needed, because a small file may be one of very many.
     leafHashes.reserveCapacity(layout.leafCount(of: chunk))

@@ -10,6 +10,7 @@ struct HashReading: ~Copyable {
   private var findPage: Statement
   private var findLeaves: Statement
   private var listFiles: Statement
+  private var listUnfinished: Statement
   private var findRetired: Statement
   private var listListings: Statement
   private var listParts: Statement
@@ -29,6 +30,12 @@ struct HashReading: ~Copyable {
       SELECT number, path, device, inode, size, modified, modified_ns, changed, changed_ns, mode, root FROM file
       WHERE root IS NOT NULL AND retired IS NULL ORDER BY number
       """)
+    let listUnfinished = try database.prepare(
+      """
+      SELECT number, path, device, inode, size, modified, modified_ns, changed, changed_ns FROM file
+      WHERE root IS NULL ORDER BY number
+      """)
+    self.listUnfinished = listUnfinished
     self.find = find
     self.findRetired = findRetired
     self.listListings = listListings
@@ -56,6 +63,27 @@ struct HashReading: ~Copyable {
   mutating func leafHashes(of chunk: ChunkIndex, of file: KnownFile) throws(DatabaseError) -> [Digest] {
     let row = RowNumber.leaves(of: chunk.rawValue, of: file.number)
     return try findLeaves.first(.integer(row)) { digests($0.blob(0)) } ?? []
+  }
+
+  /// The leaf hashes of a chunk of a file that is not hashed to its end; nil if they are missing or damaged.
+  mutating func sealedLeafHashes(of chunk: ChunkIndex, of number: Int64) throws(DatabaseError) -> [Digest]? {
+    let row = RowNumber.leaves(of: chunk.rawValue, of: number)
+    return try findLeaves.first(.integer(row)) { LeavesSeal.opened($0.blob(0)).map(digests) } ?? nil
+  }
+
+  /// The files that are not hashed to their end, the oldest first.
+  mutating func unfinished() throws(DatabaseError) -> [UnfinishedHash] {
+    var all: [UnfinishedHash] = []
+    try listUnfinished.forEach { row throws(DatabaseError) in
+      let number = try RowNumber.checked(row.integer(0), in: database.path)
+      let identity = FileIdentity(device: UInt64(bitPattern: row.integer(2)), inode: UInt64(bitPattern: row.integer(3)))
+      let status = FileStatus(
+        regular: identity, size: UInt64(bitPattern: row.integer(4)),
+        modified: FileTime(seconds: row.integer(5), nanoseconds: row.integer(6)),
+        changed: FileTime(seconds: row.integer(7), nanoseconds: row.integer(8)), mode: 0, owner: 0, linkCount: 1)
+      all.append(UnfinishedHash(number: number, path: row.text(1) ?? "", status: status))
+    }
+    return all
   }
 
   /// Finds a deleted file by its content.

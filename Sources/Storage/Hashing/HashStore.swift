@@ -44,6 +44,14 @@ struct StoredRow: Sendable {
   let known: KnownFile
 }
 
+/// A file that an earlier run began to hash.
+struct UnfinishedHash: Sendable {
+  let number: Int64
+  let path: String
+  /// What the file was then.
+  let status: FileStatus
+}
+
 /// The hashes of one served folder's files in an SQLite database, which several processes may use at once. Thread-safe.
 /// One connection writes and one reads, so that reading for peers never waits for writing new hashes.
 final class HashStore: Sendable {
@@ -56,23 +64,58 @@ final class HashStore: Sendable {
   let warning: String?
   private let writing: Mutex<HashWriting>
   private let reading: Mutex<HashReading>
+  /// Files that earlier runs began to hash, by path. A job that continues one takes it out.
+  private let unfinished: Mutex<[BytePath: UnfinishedHash]>
   /// The lock of the first process that uses the database. Only that process may clean it up or set it aside.
   private let lock: File
 
   /// Opens the database of a folder, or makes it. It lies below `stateFolder`, which must exist.
   init(of folder: ServedFolder, in stateFolder: String) throws(HashStoreError) {
     let opened = try HashStoreOpening(of: folder, in: stateFolder)
+    let older: [UnfinishedHash]
     path = opened.path
     warning = opened.warning
     do throws(DatabaseError) {
-      var writing = try HashWriting(try HashStoreOpening.connect(opened.path))
-      if opened.isFirst { try writing.removeUnfinished() }
-      self.writing = Mutex(writing)
-      reading = Mutex(try HashReading(try HashStoreOpening.connect(opened.path)))
+      writing = Mutex(try HashWriting(try HashStoreOpening.connect(opened.path)))
+      var reading = try HashReading(try HashStoreOpening.connect(opened.path))
+      // Another process may still be hashing what it began.
+      let begun = opened.isFirst ? try reading.unfinished() : []
+      self.reading = Mutex(reading)
+      let newest = Dictionary(begun.map { (BytePath($0.path), $0) }, uniquingKeysWith: { $1 })
+      unfinished = Mutex(newest)
+      older = begun.filter { newest[BytePath($0.path)]?.number != $0.number }
     } catch {
       throw .database(error)
     }
     lock = opened.takeLock()
+    do throws(DatabaseError) { for begun in older { try remove(begun.number) } } catch { throw .database(error) }
+  }
+
+  // MARK: Interrupted hashing
+
+  /// Returns the number under which an earlier run kept leaf hashes of a file, if the file has not changed since. The
+  /// caller continues with them. Nil if there is none. Leaf hashes of an older file at the path are removed.
+  func takeUnfinished(_ path: String, _ status: FileStatus) throws(DatabaseError) -> Int64? {
+    guard let begun = unfinished.withLock({ $0.removeValue(forKey: BytePath(path)) }) else { return nil }
+    if begun.status.sameContent(as: status) { return begun.number }
+    try remove(begun.number)
+    return nil
+  }
+
+  /// Removes what earlier runs began and this one did not continue. Called when all files are hashed.
+  /// - `isKept`: whether a later run may hash a path.
+  func removeUnfinished(but isKept: (String) -> Bool) throws(DatabaseError) {
+    let rest = unfinished.withLock { unfinished in
+      let rest = unfinished.values.filter { !isKept($0.path) }
+      for begun in rest { unfinished[BytePath(begun.path)] = nil }
+      return rest
+    }
+    for begun in rest { try remove(begun.number) }
+  }
+
+  /// Returns the leaf hashes that an earlier run kept of a chunk. Nil if they are missing or damaged.
+  func sealedLeafHashes(of chunk: ChunkIndex, of number: Int64) throws(DatabaseError) -> [Digest]? {
+    try reading.withLock { reading throws(DatabaseError) in try reading.sealedLeafHashes(of: chunk, of: number) }
   }
 
   // MARK: Reading
@@ -119,13 +162,14 @@ final class HashStore: Sendable {
   // MARK: Writing
 
   /// Reserves a number for a file whose leaf hashes are written in several batches.
-  func reserve(_ path: String) throws(DatabaseError) -> Int64 {
-    try write { writing throws(DatabaseError) in try writing.reserve(path) }
+  /// - `status`: the status of the file. Nil if the file is young, so that its times do not show a change.
+  func reserve(_ path: String, _ status: FileStatus? = nil) throws(DatabaseError) -> Int64 {
+    try write { writing throws(DatabaseError) in try writing.reserve(path, status) }
   }
 
   /// Writes leaf hashes of a file whose number is reserved.
   func write(_ leaves: [ChunkLeaves], of number: Int64) throws(DatabaseError) {
-    try write { writing throws(DatabaseError) in try writing.insert(leaves, of: number) }
+    try write { writing throws(DatabaseError) in try writing.insert(leaves, of: number, areSealed: true) }
   }
 
   /// Writes hashed files in one transaction. Each replaces the file that its path had before. Returns a `KnownFile` for

@@ -44,7 +44,6 @@ struct HashWriting: ~Copyable {
   private var removeLeaves: Statement
   private var insertPage: Statement
   private var insertLeaves: Statement
-  private var listUnfinished: Statement
 
   init(_ database: consuming Database) throws(DatabaseError) {
     // Prepares all statements first, because a noncopyable value must be initialised completely or not at all.
@@ -73,8 +72,7 @@ struct HashWriting: ~Copyable {
     let removePages = try database.prepare("DELETE FROM page WHERE row BETWEEN ? AND ?")
     let removeLeaves = try database.prepare("DELETE FROM leaves WHERE row BETWEEN ? AND ?")
     let insertPage = try database.prepare("INSERT INTO page (row, hashes, uncles) VALUES (?, ?, ?)")
-    let insertLeaves = try database.prepare("INSERT INTO leaves (row, hashes) VALUES (?, ?)")
-    let listUnfinished = try database.prepare("SELECT number FROM file WHERE root IS NULL")
+    let insertLeaves = try database.prepare("INSERT OR REPLACE INTO leaves (row, hashes) VALUES (?, ?)")
     self.insertFile = insertFile
     self.finishFile = finishFile
     self.renameFile = renameFile
@@ -86,7 +84,6 @@ struct HashWriting: ~Copyable {
     self.removeLeaves = removeLeaves
     self.insertPage = insertPage
     self.insertLeaves = insertLeaves
-    self.listUnfinished = listUnfinished
     self.database = database
   }
 
@@ -98,7 +95,7 @@ struct HashWriting: ~Copyable {
         // The file has the same bytes as before, or another process hashed it first. Its hashes may be in use, so they
         // stay.
         try update(number, file.status, isYoung: file.isYoung)
-        if let reserved = file.reserved { try remove(reserved) }
+        if let reserved = file.reserved, reserved != number { try remove(reserved) }
         return KnownFile(number: number, root: file.tree.root, isYoung: file.isYoung)
       }
       try retire(number)
@@ -117,9 +114,18 @@ struct HashWriting: ~Copyable {
       device, inode, modified, modifiedNanoseconds, changed, changedNanoseconds, mode, .integer(number))
   }
 
-  mutating func reserve(_ path: String) throws(DatabaseError) -> Int64 {
+  /// - `status`: the status of the file. Nil if the file is young, so that its times do not show a change.
+  mutating func reserve(_ path: String, _ status: FileStatus?) throws(DatabaseError) -> Int64 {
     let none = DatabaseValue.integer(0)
-    try insertFile.run(.text(path), none, none, none, none, none, none, none, none, .null)
+    if let status {
+      let (device, inode, size) = values(of: status)
+      let (modified, modifiedNanoseconds) = values(of: status.modified)
+      let (changed, changedNanoseconds) = values(of: status.changed)
+      try insertFile.run(
+        .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds, none, .null)
+    } else {
+      try insertFile.run(.text(path), none, none, none, none, none, none, none, none, .null)
+    }
     return try RowNumber.checked(database.lastRowID, in: database.path)
   }
 
@@ -151,10 +157,13 @@ struct HashWriting: ~Copyable {
     return number
   }
 
-  mutating func insert(_ leaves: [ChunkLeaves], of number: Int64) throws(DatabaseError) {
+  /// - `areSealed`: with a checksum behind the hashes, since the root that vouches for them is not known yet.
+  mutating func insert(_ leaves: [ChunkLeaves], of number: Int64, areSealed: Bool = false) throws(DatabaseError) {
     for leaves in leaves {
+      let bytes = bytes(leaves.hashes)
       try insertLeaves.run(
-        .integer(RowNumber.leaves(of: leaves.chunk.rawValue, of: number)), .blob(bytes(leaves.hashes)))
+        .integer(RowNumber.leaves(of: leaves.chunk.rawValue, of: number)),
+        .blob(areSealed ? LeavesSeal.sealed(bytes) : bytes))
     }
   }
 
@@ -182,22 +191,6 @@ struct HashWriting: ~Copyable {
       .integer(RowNumber.page(0, of: number)), .integer(RowNumber.page(0, of: number + 1) - 1))
     try removeLeaves.run(
       .integer(RowNumber.leaves(of: 0, of: number)), .integer(RowNumber.leaves(of: 0, of: number + 1) - 1))
-  }
-
-  /// Removes files that killed processes had begun. Uses its own transaction.
-  mutating func removeUnfinished() throws(DatabaseError) {
-    try database.begin()
-    var numbers: [Int64] = []
-    do throws(DatabaseError) {
-      try listUnfinished.forEach { row throws(DatabaseError) in
-        numbers.append(try RowNumber.checked(row.integer(0), in: database.path))
-      }
-      for number in numbers { try remove(number) }
-      try database.commit()
-    } catch {
-      database.rollBack()
-      throw error
-    }
   }
 }
 

@@ -90,7 +90,7 @@ public struct FolderLister {
     for entry in names.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
       switch folder.rules.verdict(on: entry.name, in: prefix) {
       case .ignored: continue
-      case .leftOut(let reason): leftOut.add(reason)
+      case .leftOut(let reason): leftOut.add(reason, prefix + String(decoding: entry.name, as: UTF8.self))
       case .served where depth > FolderPath.componentCountMax: leftOut.add(.name)
       case .served(let name):
         do throws(ListingError) { try add(name, entry.kind, directory, prefix, depth) } catch {

@@ -88,13 +88,14 @@ public enum LeftOut: String, CaseIterable, Hashable, Sendable {
   case changing
 
   /// The words after a count.
-  var words: String {
+  fileprivate func words(_ count: Int) -> String {
     switch self {
     case .hidden: "hidden"
     case .excluded: "excluded"
-    case .name: "whose names are not UTF-8, or that are too deep"
-    case .link: "links that leave the folder"
-    case .special: "special files"
+    case .name:
+      count == 1 ? "whose name is not UTF-8, or that is too deep" : "whose names are not UTF-8, or that are too deep"
+    case .link: count == 1 ? "link that leaves the folder" : "links that leave the folder"
+    case .special: count == 1 ? "special file" : "special files"
     case .unreadable: "unreadable"
     case .changing: "changing all the time"
     }
@@ -103,17 +104,28 @@ public enum LeftOut: String, CaseIterable, Hashable, Sendable {
 
 /// The number of entries that are left out, by reason.
 public struct LeftOutCounts: Hashable, Sendable, CustomStringConvertible {
+  /// The most hidden paths that are named.
+  private static let firstMax = 3
+
   public private(set) var counts: [LeftOut: Int] = [:]
+  /// The paths of the first hidden entries, as they are: escape them before printing.
+  public private(set) var firstHidden: [String] = []
 
   public init() {}
+
+  /// - `path`: called if the path may be named.
+  mutating func add(_ reason: LeftOut, _ path: @autoclosure () -> String) {
+    counts[reason, default: 0] += 1
+    if reason == .hidden, firstHidden.count < LeftOutCounts.firstMax { firstHidden.append(path()) }
+  }
 
   mutating func add(_ reason: LeftOut) { counts[reason, default: 0] += 1 }
 
   public var isEmpty: Bool { counts.isEmpty }
   public var total: Int { counts.values.reduce(0, +) }
 
-  /// For example "3 hidden, 1 special files".
+  /// For example "3 hidden, 1 special file".
   public var description: String {
-    LeftOut.allCases.compactMap { reason in counts[reason].map { "\($0) \(reason.words)" } }.joined(separator: ", ")
+    LeftOut.allCases.compactMap { reason in counts[reason].map { "\($0) \(reason.words($0))" } }.joined(separator: ", ")
   }
 }

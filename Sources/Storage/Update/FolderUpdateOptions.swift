@@ -60,7 +60,7 @@ public enum FolderUpdateFault: Error, Hashable, Sendable, CustomStringConvertibl
     case .mounted(let path): "\(path): another file system is mounted here, and files cannot be moved to it"
     case .changed(let path): "\(path): another program changed it while the update ran"
     case .nothingKept(let path, let count):
-      "\(path): no file in it belongs to the version, and \(count) names would be deleted"
+      "\(path): no file in it belongs to the version, and \(count) \(count == 1 ? "name" : "names") would be deleted"
     case .strangeOutput(let path): "\(path): holds other files, and none of this version"
     case .otherVersion(let folder, let path, .content): "\(folder): exists, and \(path) in it is not as in this version"
     case .otherVersion(let folder, let path, .missing): "\(folder): exists, and \(path) of this version is not in it"

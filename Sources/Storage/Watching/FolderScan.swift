@@ -167,7 +167,7 @@ public struct FolderScan: Sendable {
       switch folder.rules.verdict(on: entry.name, in: prefix) {
       case .ignored: continue
       case .leftOut(.name): skip(prefix + String(decoding: entry.name, as: UTF8.self), .nameNotUTF8)
-      case .leftOut(let reason): leftOut.add(reason)
+      case .leftOut(let reason): leftOut.add(reason, prefix + String(decoding: entry.name, as: UTF8.self))
       case .served(let name):
         do throws(Errno) {
           if try take(directory, name, entry.kind, prefix, of: folder, takeFile) { found.append(prefix + name) }

@@ -249,10 +249,11 @@ extension DownloadState {
   private func activity(of peer: Peer) -> PeerProgress.Activity {
     if peer.isBanned { return .banned }
     guard let id = peer.connection, let connection = connections[id] else { return .gone }
-    if let place = connection.firstInLine {
-      let first = connection.pending[place]
+    // An answer whose bytes are here is still hashed and written.
+    if let first = connection.firstInLine.map({ connection.pending[$0] }) ?? connection.pending.last {
       return .sending(first.chunk, requests: connection.pending.count, isHedge: first.isHedge)
     }
+    if connection.page != nil { return .sendingHashes }
     return peer.busyUntil != nil ? .busy : .idle
   }
 }

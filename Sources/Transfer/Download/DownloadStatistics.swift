@@ -207,6 +207,8 @@ public struct PeerProgress: Hashable, Sendable {
     case idle
     /// The peer sends this chunk, or will send it. `requests`: requests in flight to the peer.
     case sending(ChunkIndex, requests: Int, isHedge: Bool)
+    /// The peer sends chunk hashes, or will send them. No chunk is requested from it.
+    case sendingHashes
     /// The peer answered BUSY and gets no request for a while.
     case busy
     /// The peer is not connected.

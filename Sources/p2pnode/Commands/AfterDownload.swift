@@ -68,9 +68,11 @@ final class AfterDownload: Sendable {
       return say("was not started: the working folder is gone", output)
     }
     let child: ChildProcess
+    // If the program wrote to the terminal itself, its output would mix with the screen.
+    let written = Console.isTerminal ? try? ChildOutput() : nil
     do throws(Errno) {
       child = try ChildProcess(
-        program, [path], variables: ["P2PNODE_ID": output.fileID.hex, "P2PNODE_PATH": path])
+        program, [path], variables: ["P2PNODE_ID": output.fileID.hex, "P2PNODE_PATH": path], output: written)
     } catch {
       return say("cannot be started: \(error.reason.lowercased())", output)
     }
@@ -78,8 +80,10 @@ final class AfterDownload: Sendable {
       state.child = child
       return state.stop
     }
-    if let stop { child.send(signal: stop) }  // the signal came while the program started
-    let end = child.wait()
+    if let stop { child.send(signal: stop) }  // it came while the program started
+    var lines = ChildLines()
+    let end = written?.read(of: child) { lines.add($0) } ?? child.wait()
+    lines.end()
     state.change { $0.child = nil }
     switch end {
     case .exited(0): tell(output) { $0.set("code", 0) }
@@ -105,6 +109,31 @@ final class AfterDownload: Sendable {
     fill(&line)
     if output.isOneOfSeveral { line.set("id", output.fileID.hex) }
     Console.output(line.finished)
+  }
+
+  /// Prints the output of a program line by line above the screen.
+  private struct ChildLines {
+    /// A longer line is broken.
+    private static let lineBytesMax = 4_096
+    private var rest: [UInt8] = []
+
+    mutating func add(_ bytes: ArraySlice<UInt8>) {
+      for byte in bytes {
+        if byte == UInt8(ascii: "\n") {
+          put()
+        } else {
+          rest.append(byte)
+          if rest.count == ChildLines.lineBytesMax { put() }
+        }
+      }
+    }
+
+    mutating func end() { if !rest.isEmpty { put() } }
+
+    private mutating func put() {
+      Console.error(String(decoding: rest, as: UTF8.self))
+      rest = []
+    }
   }
 
   /// Returns the observer of a download, which runs the program when the download is complete.

@@ -94,15 +94,20 @@ struct FolderArguments: ParsableArguments {
     return options
   }
 
-  /// Returns the place of the folder that --update changes: -o names the folder itself.
+  /// Returns the place of the folder that --update changes: -o names the folder itself. The printed path is relative if -o
+  /// is. It is absolute if the last component of -o is '.', '..' or a link, whose target is updated.
   func outputFolder(_ output: String) throws(Failure) -> DownloadTarget {
+    let given = PathParts(output)
+    let isNamed = !["", ".", "..", "/"].contains(given.name)
     guard Directory.exists(output) else {
-      let parts = PathParts(output)
-      guard !parts.name.isEmpty, parts.name != ".", parts.name != ".." else {
+      guard isNamed else {
         throw Failure(
           Exit.cannotCreate, "\(output): no such folder; name the folder that --update brings to this version")
       }
-      return DownloadTarget(folder: parts.folder, name: parts.name)
+      return DownloadTarget(folder: given.folder, name: given.name)
+    }
+    if isNamed, (try? Directory(given.folder).status(of: given.name))?.kind == .directory {
+      return DownloadTarget(folder: given.folder, name: given.name)
     }
     let path: String
     do throws(Errno) { path = try Directory(output).realPath() } catch {

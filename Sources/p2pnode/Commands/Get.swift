@@ -249,6 +249,7 @@ struct Get: ParsableCommand {
     others[.wait] = wait.map { [$0] }
     others[.downloadLimit] = downloadLimit.map { [$0] }
     others[.metrics] = metrics.map { [$0] }
+    if quiet { others[.logLevel] = [LogLevel.error.rawValue] }
     return try node.settings(others)
   }
 

@@ -130,7 +130,7 @@ extension HashedFolder {
     guard unread > 0 else { return }
     throw Failure(
       Exit.noInput,
-      "\(path): the ID leaves out \(unread) \(unread == 1 ? "path" : "paths") that cannot be read; make them readable for "
+      "\(path): the ID leaves out \(Format.count(unread, "path")) that cannot be read; make them readable for "
         + "this user, or leave them out with --exclude")
   }
 }

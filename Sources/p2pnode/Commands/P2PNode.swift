@@ -33,27 +33,32 @@ struct P2PNode: ParsableCommand {
       Keygen.self, WhoAmI.self, Config.self,
     ])
 
-  private static var verbs: [String] {
-    configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+  private static var verbs: [String: any ParsableCommand.Type] {
+    var verbs: [String: any ParsableCommand.Type] = [:]
+    for verb in configuration.subcommands { verbs[verb.configuration.commandName ?? ""] = verb }
+    return verbs
   }
 
   static func main() {
     Terminal.holdClosedStreams()
     let arguments = Array(CommandLine.arguments.dropFirst())
+    let verb = arguments.first ?? ""
     do {
       try reporting(json: arguments.contains("--json")) { () throws(Failure) in try Surroundings.check() }
-      if let fault = UnknownVerb.fault(in: arguments, verbs: verbs) { throw fault }
-      if let fault = HyphenWord.fault(in: arguments) { throw fault }
+      if let fault = UnknownVerb.fault(in: arguments, verbs: verbs.keys + ["help"]) ?? HyphenWord.fault(in: arguments) {
+        throw UsageFault.failure(fault, verbs[verb] == nil ? nil : verb).report(json: arguments.contains("--json"))
+      }
       var command = try parseAsRoot(Stay.completed(arguments))
       try command.run()
       // A node that served did its work, even if its lines could not be printed.
       if !(command is Serve) { try checkOutput() }
     } catch {
+      if exitCode(for: error).isSuccess { end(printing: fullMessage(for: error)) }
       // The verb already reported its own failure. There is no message for it here.
       let message = exitCode(for: error) == .validationFailure ? message(for: error) : ""
-      if arguments.contains("--json"), !message.isEmpty { Failure(Exit.usage, message).printJSON() }
-      if exitCode(for: error).isSuccess { end(printing: fullMessage(for: error)) }
-      exit(withError: error)
+      if message.isEmpty { exit(withError: error) }
+      let fault = UsageFault.failure(message, in: Stay.completed(arguments), of: verb, verbs[verb])
+      exit(withError: fault.report(json: arguments.contains("--json")))
     }
   }
 

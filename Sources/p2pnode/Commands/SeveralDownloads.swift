@@ -121,7 +121,7 @@ final class SeveralDownloads {
       makeLog(place).failedBeforeStart(failure)
       failures[place] = failure
     }
-    let ones = waiting.count == 1 ? "1 download" : "\(waiting.count) downloads"
+    let ones = Format.count(waiting.count, "download")
     var all = Failure(stop.exitCode, "interrupted before \(ones) began; run the same command again")
     all.isTold = true
     all.say(json: false)

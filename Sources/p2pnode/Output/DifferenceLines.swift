@@ -33,7 +33,7 @@ struct DifferenceLines {
     let code = counts.unreadable == differences.count ? Exit.noInput : Exit.badData
     return Failure(
       code,
-      "\(folder): is not the folder \(id.hex) of \(entryCount) \(entryCount == 1 ? "entry" : "entries"): \(counts.words); "
+      "\(folder): is not the folder \(id.hex) of \(Format.count(entryCount, "entry", "entries")): \(counts.words); "
         + counts.advice)
   }
 

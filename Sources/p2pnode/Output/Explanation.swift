@@ -23,16 +23,16 @@ extension DownloadExplanation {
   }
 
   private func words(of peer: PeerDownloadStats) -> String {
-    var words = "\(peer.peer.short): \(percent(share(of: peer))), \(peer.chunks) chunks"
+    var words = "\(peer.peer.short): \(percent(share(of: peer))), \(Format.count(peer.chunks, "chunk"))"
     let times = peer.times
     if times.answers > 0 {
       let parts = [times.queue, times.firstByte, times.transfer, times.verification, times.writing]
       words += "; \(parts.map { Format.milliseconds($0 / times.answers) }.joined(separator: " + "))"
     }
     if peer.bytesPerSecond > 0 { words += "; sends at \(Format.rate(peer.bytesPerSecond))" }
-    if peer.hedges > 0 { words += "; helped out \(peer.hedges) times" }
-    if peer.hedged > 0 { words += "; was helped out \(peer.hedged) times" }
-    if peer.failures > 0 { words += "; failed \(peer.failures) times" }
+    if peer.hedges > 0 { words += "; helped out \(Format.count(peer.hedges, "time"))" }
+    if peer.hedged > 0 { words += "; was helped out \(Format.count(peer.hedged, "time"))" }
+    if peer.failures > 0 { words += "; failed \(Format.count(peer.failures, "time"))" }
     return peer.isBanned ? words + "; banned: it sent wrong data" : words
   }
 
@@ -156,7 +156,7 @@ extension DownloadLimit {
     case .disk(let part):
       "\(percent(part)) of the answers' time went into hashing and writing: faster with a faster disk, or more cores"
     case .workers(let peers):
-      "all workers had work, and there were \(peers) peers: faster with --workers \(min(peers, 1024))"
+      "all workers had work, and there \(peers == 1 ? "was" : "were") \(Format.count(peers, "peer")): faster with --workers \(min(peers, 1024))"
     case .retries(let part):
       "\(percent(part)) of the workers' time went into waiting to try again: faster without the peers that failed"
     case .busyPeers(let part):

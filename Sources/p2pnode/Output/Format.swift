@@ -20,6 +20,11 @@ enum Format {
   /// Returns bytes a second in MiB/s.
   static func rate(_ bytesPerSecond: Double) -> String { fixed(bytesPerSecond / 1_048_576, 2) + " MiB/s" }
 
+  /// Returns a count with its noun: `1 file`, `2 files`.
+  static func count(_ count: some BinaryInteger, _ one: String, _ many: String? = nil) -> String {
+    "\(count) \(count == 1 ? one : many ?? one + "s")"
+  }
+
   /// Returns a size for people: `1.0 GiB`.
   static func size(_ bytes: UInt64) -> String {
     if bytes < 1 << 10 { return "\(bytes) B" }

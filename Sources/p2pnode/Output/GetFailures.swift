@@ -88,8 +88,9 @@ final class GetFailures: DownloadObserver {
     _ failure: DownloadFailure, _ stats: DownloadStats, kept: String?, stop: StopSignal, fileID: FileID
   ) -> Failure {
     let had = stats.downloadedChunks + stats.resumedChunks
+    let chunks = "\(had) of \(Format.count(stats.totalChunks, "chunk")) \(stats.totalChunks == 1 ? "is" : "are")"
     let resume =
-      kept.map { "; \(had) of \(stats.totalChunks) chunks are kept in \($0): run the same command again to resume" }
+      kept.map { "; \(chunks) kept in \($0): run the same command again to resume" }
       ?? "; nothing is kept: run the same command again to start over"
     switch failure {
     case .cancelled: return Failure(stop.exitCode, "interrupted\(resume)")
@@ -121,8 +122,8 @@ final class GetFailures: DownloadObserver {
         // The same command would not find a peer.
         return Failure(
           Exit.tryAgain,
-          "no peer is left\(waited)\(reasons): ask the source for the ID of the file as it is now; \(had) of "
-            + "\(stats.totalChunks) chunks of this one are here\(kept.map { " in \($0)" } ?? "")")
+          "no peer is left\(waited)\(reasons): ask the source for the ID of the file as it is now; of this one "
+            + "\(chunks) here\(kept.map { " in \($0)" } ?? "")")
       }
       return Failure(Exit.tryAgain, "no peer is left\(waited)\(reasons)\(resume)")
     case .outOfRetries(let chunk):
@@ -147,7 +148,7 @@ final class GetFailures: DownloadObserver {
     let addresses = ends.sorted { $0.key.description < $1.key.description }
       .map { "\($0.key): \(Console.escaped($0.value.description))" }
     let names = unresolved.map { "\($0.0): \($0.1)" }
-    let others = otherEnds > 0 ? ["\(otherEnds) connections with others"] : []
+    let others = otherEnds > 0 ? ["\(Format.count(otherEnds, "connection")) with others"] : []
     let all = (first.map { [$0] } ?? []) + names + addresses + others
     return all.isEmpty ? "" : " (\(all.joined(separator: "; ")))"
   }

@@ -27,14 +27,14 @@ final class GetLines: DownloadObserver {
     case .found(let path):
       wasFound = true
       note("Already here, and right: \(Console.escaped(path))")
-    case .resumed(let chunks, _): note("Resumed: \(chunks) chunks were here already")
+    case .resumed(let chunks, _): note("Resumed: \(Format.count(chunks, "chunk was", "chunks were")) here already")
     case .listening(let address): if isVerbose { note("Listening on \(address)") }
     case .waiting(let wait): if let wait, pace.isDue(wait) { note(wait.sentence) }
     case .planned, .files, .progress, .searched, .staying, .unreadable: break
     }
   }
 
-  func leftOut(connectionEnds count: Int) { note("\(count) more connections ended") }
+  func leftOut(connectionEnds count: Int) { note("\(Format.count(count, "more connection")) ended") }
 
   func ended(_ result: DownloadResult) {
     if isVerbose { note("Uploaded: \(result.stats.uploadedBytes) bytes") }

@@ -94,7 +94,9 @@ final class GetMetrics: Sendable {
         isGood: false)
     }
     let there = rows.count(where: \.isThere)
-    return HTTPPage("\(there) of \(rows.count) downloads are complete\n", isGood: there == rows.count)
+    return HTTPPage(
+      "\(there) of \(Format.count(rows.count, "download")) \(rows.count == 1 ? "is" : "are") complete\n",
+      isGood: there == rows.count)
   }
 }
 

@@ -65,7 +65,7 @@ final class GetSummary: DownloadObserver {
       "[Stats] Bytes: \(stats.bytes), Duration: \(Format.fixed(Format.seconds(stats.duration), 1))s, "
         + "Speed: \(Format.speed(stats.bytesPerSecond))")
     if stats.resumedChunks > 0, !isPlain {
-      line("[Stats] Resumed: \(stats.resumedChunks) chunks were here already")
+      line("[Stats] Resumed: \(Format.count(stats.resumedChunks, "chunk was", "chunks were")) here already")
     }
     if let zones = stats.zones {
       line("[Stats] Bytes by zone: \(zones.own) own, \(zones.other) other, \(zones.unknown) unknown")
@@ -80,8 +80,8 @@ final class GetSummary: DownloadObserver {
     let others = stats.pastPeers
     guard others.count > 0 else { return }
     line(
-      "[Stats] Other peers: \(others.count) (\(others.chunks) chunks, \(others.bytes) bytes, "
-        + "\(others.failures) failures, \(others.banned) banned)")
+      "[Stats] Other peers: \(others.count) (\(Format.count(others.chunks, "chunk")), \(others.bytes) bytes, "
+        + "\(Format.count(others.failures, "failure")), \(others.banned) banned)")
   }
 
   /// Prints retries and failures. Prints nothing if there were none.

@@ -24,10 +24,9 @@ struct ListingTotals {
 
   /// The totals for people.
   var words: String {
-    func counted(_ count: Int, _ one: String, _ many: String) -> String { "\(count) \(count == 1 ? one : many)" }
-    var words = [counted(files, "file", "files")]
-    if links > 0 { words.append(counted(links, "link", "links")) }
-    if folders > 0 { words.append(counted(folders, "empty folder", "empty folders")) }
+    var words = [Format.count(files, "file")]
+    if links > 0 { words.append(Format.count(links, "link")) }
+    if folders > 0 { words.append(Format.count(folders, "empty folder")) }
     return (words + ["\(bytes) bytes"]).joined(separator: ", ")
   }
 }

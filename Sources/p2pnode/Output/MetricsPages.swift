@@ -88,7 +88,7 @@ extension MetricsPages {
       return HTTPPage("hashing: \(hashed) of \(all)\n", isGood: false)
     }
     if figures.files == 0 { return HTTPPage("no file is offered\n", isGood: false) }
-    return HTTPPage("ready: \(figures.files) files, \(figures.fileBytes) bytes\n")
+    return HTTPPage("ready: \(Format.count(figures.files, "file")), \(Format.count(figures.fileBytes, "byte"))\n")
   }
 }
 

@@ -69,7 +69,7 @@ final class SendLog: Sendable {
       Console.output(line.finished)
     }
     for (folder, counts) in leftOut.sorted(by: { $0.key < $1.key }) where !counts.isEmpty {
-      Console.log(.info, "left out of \(Console.escaped(folder)): \(counts)")
+      Console.log(.info, "left out of \(Console.escaped(folder)): \(counts)\(SendLog.hidden(counts))")
     }
     let what = offers.count == 1 ? Console.escaped(offers[0].path) : "\(offers.count) files and folders"
     Console.log(.info, "ready: \(what), \(Format.size(byteCount)). Run this on the other machine:")
@@ -78,6 +78,14 @@ final class SendLog: Sendable {
     if addresses.allSatisfy(\.isLoopback) {
       Console.log(.warning, "warning: only this machine can run it, since the address \(address.host) is its own alone")
     }
+  }
+
+  /// Which names are hidden, and what to do if they belong to what is sent.
+  private static func hidden(_ counts: LeftOutCounts) -> String {
+    guard let count = counts.counts[.hidden] else { return "" }
+    let names = counts.firstHidden.map(Console.escaped)
+    let others = count > names.count ? ["\(count - names.count) more"] : []
+    return "; hidden: \((names + others).joined(separator: ", ")); --hidden sends them too"
   }
 
   private func line(of offer: SentOffer, _ peers: [FileLink.Peer]) -> String {
@@ -141,7 +149,11 @@ final class SendLog: Sendable {
   }
 
   private func tellLeftOut(_ count: Int) {
-    if count > 0 { Console.log(.info, "\(count) more lines about fetches were left out", .stranger) }
+    if count > 0 {
+      Console.log(
+        .info, "\(Format.count(count, "more line about fetches was", "more lines about fetches were")) left out",
+        .stranger)
+    }
   }
 
   // MARK: Other events

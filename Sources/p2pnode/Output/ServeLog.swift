@@ -59,7 +59,7 @@ final class ServeLog: Sendable {
     tellLeftOutFiles(fileLines.withLock { $0.takeLeftOut() })
     if files == 0 { lines.warn("no file of \(folder) is served: \(ServeLog.why(leftOut))") }
     let rest = leftOut.isEmpty ? "" : "; left out: \(leftOut)"
-    Console.log(.info, "ready: \(files) files, \(bytes) bytes\(rest)")
+    Console.log(.info, "ready: \(Format.count(files, "file")), \(Format.count(bytes, "byte"))\(rest)")
   }
 
   /// Returns why a folder has no file to serve.
@@ -68,7 +68,7 @@ final class ServeLog: Sendable {
     var advice: [String] = []
     if leftOut.counts[.link] != nil { advice.append("--follow-links serves the targets of links as files") }
     if leftOut.counts[.hidden] != nil { advice.append("--hidden serves hidden files") }
-    return (["\(leftOut) are left out"] + advice).joined(separator: "; ")
+    return (["\(leftOut) \(leftOut.total == 1 ? "is" : "are") left out"] + advice).joined(separator: "; ")
   }
 
   /// Shows what the server does until it stops.
@@ -126,7 +126,7 @@ final class ServeLog: Sendable {
     if json {
       Console.output(JSONLine(report).finished)
     } else if display == nil {
-      let files = "\(report.progress.filesDone) of \(report.progress.filesTotal) files"
+      let files = "\(report.progress.filesDone) of \(Format.count(report.progress.filesTotal, "file"))"
       Console.log(.info, "hashing: \(files), \(report.words)")
     }
   }
@@ -192,7 +192,9 @@ final class ServeLog: Sendable {
       line.set("seconds", seconds)
     }
     let (isTold, leftOut) = uploadLines.withLock { $0.next(at: Clock.monotonicNanoseconds) }
-    if leftOut > 0 { Console.log(.info, "\(leftOut) more uploads have ended", .stranger) }
+    if leftOut > 0 {
+      Console.log(.info, "\(Format.count(leftOut, "more upload has", "more uploads have")) ended", .stranger)
+    }
     guard isTold else { return }
     let took = seconds < 9.95 ? "\(Format.fixed(seconds, 1))s" : Format.time(seconds: seconds)
     Console.log(

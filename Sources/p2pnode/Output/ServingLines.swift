@@ -15,7 +15,9 @@ struct ServingLines: Sendable {
       dropped: { count, stream in
         if stream == .standardError {
           return Console.logged(
-            .warning, "\(count) lines about connections were left out: this log was not read in time")
+            .warning,
+            "\(Format.count(count, "line about connections was", "lines about connections were")) left out: this log was not read in time"
+          )
         }
         var line = JSONLine(event: "dropped")
         line.set("lines", count)

@@ -59,11 +59,13 @@ struct GetScreen {
   /// Returns the line with the file's name and the counts of peers.
   private func title(_ progress: DownloadProgress, _ width: Int, _ style: ScreenStyle) -> ScreenLine {
     var right = ScreenLine("")
-    if let folder = progress.folder { right.add("\(folder.completeFiles) of \(folder.totalFiles) files, ") }
-    right.add("\(progress.livePeers) \(progress.livePeers == 1 ? "peer" : "peers")")
-    right.add(", \(progress.workers) \(progress.workers == 1 ? "worker" : "workers")")
-    if progress.retries > 0 { right.add(", \(progress.retries) \(progress.retries == 1 ? "retry" : "retries")") }
-    if progress.hedges > 0 { right.add(", \(progress.hedges) \(progress.hedges == 1 ? "hedge" : "hedges")", .yellow) }
+    if let folder = progress.folder {
+      right.add("\(folder.completeFiles) of \(Format.count(folder.totalFiles, "file")), ")
+    }
+    right.add(Format.count(progress.livePeers, "peer"))
+    right.add(", \(Format.count(progress.workers, "worker"))")
+    if progress.retries > 0 { right.add(", \(Format.count(progress.retries, "retry", "retries"))") }
+    if progress.hedges > 0 { right.add(", \(Format.count(progress.hedges, "hedge"))", .yellow) }
     let banned = progress.peers.count { $0.activity == .banned }
     if banned > 0 { right.add(", \(banned) banned", .red) }
     if let time = progress.givesUpIn {

@@ -14,7 +14,7 @@ enum HashScreen {
     let left = report.secondsLeft.map { "\(Format.time(seconds: $0)) left" } ?? ""
     var right = "  " + DisplayWidth.padded(Format.share(share), to: 5, isRight: true) + "  " + done
     if width - right.count >= 40 { right += "  " + DisplayWidth.padded(left, to: 12, isRight: true) }
-    let what = name.map(Console.escaped) ?? "\(progress.filesDone) of \(progress.filesTotal) files"
+    let what = name.map(Console.escaped) ?? "\(progress.filesDone) of \(Format.count(progress.filesTotal, "file"))"
     let barWidth = max(0, min(40, (width - right.count) / 2))
     let room = max(0, width - right.count - barWidth - 10)
     var line = ScreenLine("hashing ")

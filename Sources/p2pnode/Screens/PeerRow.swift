@@ -56,7 +56,7 @@ struct PeerRow {
     switch peer.activity {
     case .banned: 3
     case .gone: 0
-    case .idle, .sending, .busy: isStraggling ? 2 : 1
+    case .idle, .sending, .sendingHashes, .busy: isStraggling ? 2 : 1
     }
   }
 
@@ -65,7 +65,7 @@ struct PeerRow {
     switch peer.activity {
     case .banned: .red
     case .gone: .dim
-    case .idle, .sending, .busy: isStraggling ? .yellow : nil
+    case .idle, .sending, .sendingHashes, .busy: isStraggling ? .yellow : nil
     }
   }
 
@@ -74,7 +74,7 @@ struct PeerRow {
     switch peer.activity {
     case .banned: "x"
     case .gone: "-"
-    case .idle, .sending, .busy: isStraggling ? "!" : " "
+    case .idle, .sending, .sendingHashes, .busy: isStraggling ? "!" : " "
     }
   }
 
@@ -86,7 +86,8 @@ struct PeerRow {
     switch peer.activity {
     case .gone, .banned: "-"
     // A rate below one displayed digit is shown as nothing.
-    case .idle, .sending, .busy: peer.bytesPerSecond < 5_300 ? "-" : Format.megabytes(peer.bytesPerSecond)
+    case .idle, .sending, .sendingHashes, .busy:
+      peer.bytesPerSecond < 5_300 ? "-" : Format.megabytes(peer.bytesPerSecond)
     }
   }
 
@@ -103,6 +104,7 @@ struct PeerRow {
   func words(width: Int) -> String {
     switch peer.activity {
     case .idle: return "idle"
+    case .sendingHashes: return "chunk hashes"
     case .busy: return "busy: asks to wait"
     case .gone: return "gone"
     case .banned: return width >= 23 ? "banned: sent wrong data" : "banned: wrong data"

@@ -51,8 +51,12 @@ struct SendScreen {
     if isStopping { return ScreenLine("finishing what is being sent (Ctrl-C: end now)") }
     var left = ScreenLine("sending ")
     left.add(Console.escaped(name), .bold)
-    var right = ScreenLine(Format.rate(bytesPerSecond), .green)
-    right.add("   \(Format.size(uploadedBytes)) sent   Ctrl-C ends it")
+    let speed = ScreenLine(Format.rate(bytesPerSecond), .green)
+    var (withTotal, withHint) = (speed, speed)
+    withTotal.add("   \(Format.size(uploadedBytes)) sent")
+    withHint.add("   \(Format.size(uploadedBytes)) sent   Ctrl-C ends it")
+    // What leaves the name whole.
+    let right = [withHint, withTotal].first { left.width + 2 + $0.width <= width } ?? speed
     return .sides(left, right, columns: width, style)
   }
 
@@ -63,17 +67,21 @@ struct SendScreen {
     ) -> ScreenColumn<Row> {
       .text(title, widths, rank: rank, isRight: isRight, style, text)
     }
-    return [
+    let columns = [
       column("PEER", 8...8, rank: 0, isRight: false) { $0.fetch.peer.short },
-      column("ADDRESS", min(addressWidth, 21)...addressWidth, rank: 3, isRight: false) {
+      column("ADDRESS", min(addressWidth, 21)...addressWidth, rank: 4, isRight: false) {
         $0.fetch.address.description
       }.growsFirst,
       column("DONE", 5...5, rank: 1) { Format.share($0.fetch.share) },
       column("MiB/s", 6...6, rank: 2) { Format.megabytes($0.bytesPerSecond) },
-      column("SENT", 10...10, rank: 5) { Format.size($0.fetch.sentByteCount) },
-      column("LEFT", 8...8, rank: 4) { $0.secondsLeft.map { Format.time(seconds: $0) } ?? "-" },
-      column(" ", 1...1, rank: 6) { _ in "" },
-      column("FILE", 12...200, rank: 6, isRight: false) { Console.escaped($0.path) },
+      column("SENT", 10...10, rank: 6) { Format.size($0.fetch.sentByteCount) },
+      column("LEFT", 8...8, rank: 5) { $0.secondsLeft.map { Format.time(seconds: $0) } ?? "-" },
+    ]
+    // The title names the only one.
+    guard rows.contains(where: { !$0.path.utf8.elementsEqual(name.utf8) }) else { return columns }
+    return columns + [
+      column(" ", 1...1, rank: 7) { _ in "" },
+      column("FILE", 12...200, rank: 3, isRight: false) { Console.escaped($0.path) },
     ]
   }
 }

@@ -37,13 +37,12 @@ struct ServeScreen {
   private func title(_ width: Int, _ style: ScreenStyle) -> ScreenLine {
     var left = ScreenLine(isStopping ? "finishing what is being sent (Ctrl-C: end now)" : "serving ")
     if !isStopping { left.add(Console.escaped(folder), .bold) }
-    let files = "\(status.files) \(status.files == 1 ? "file" : "files"), \(Format.size(status.fileBytes))"
+    let files = "\(Format.count(status.files, "file")), \(Format.size(status.fileBytes))"
     return .sides(left, ScreenLine(files), columns: width, style)
   }
 
   private var totals: ScreenLine {
-    let count = status.connections.count
-    var line = ScreenLine("\(count) \(count == 1 ? "connection" : "connections")")
+    var line = ScreenLine(Format.count(status.connections.count, "connection"))
     line.add("   \(DisplayWidth.padded(Format.rate(bytesPerSecond), to: 12, isRight: true)) up", .green)
     line.add("   \(Format.size(status.uploadedBytes)) sent")
     if status.turnedAwayTotal > 0 { line.add("   \(status.turnedAwayTotal) turned away", .dim) }

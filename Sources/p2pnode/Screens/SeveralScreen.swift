@@ -101,7 +101,7 @@ struct SeveralScreen {
     let done = rows.count { $0.stage == .done || $0.stage == .serving }
     let failed = rows.count { $0.stage == .failed }
     let peers = rows.filter { !$0.isOver }.reduce(into: Set<PeerID>()) { $0.formUnion($1.peers) }.count
-    var right = ScreenLine("\(peers) \(peers == 1 ? "peer" : "peers")")
+    var right = ScreenLine(Format.count(peers, "peer"))
     if failed > 0 { right.add(", \(failed) failed", .red) }
     return .sides(ScreenLine("\(done) of \(rows.count) done" + files, .bold), right, columns: width, style)
   }
@@ -114,7 +114,7 @@ struct SeveralScreen {
       let isDone = row.stage == .done || row.stage == .serving
       return sum + (row.folder.map { isDone ? $0.totalFiles : $0.completeFiles } ?? (isDone ? 1 : 0))
     }
-    return ", \(complete) of \(counted.reduce(0) { $0 + ($1.folder?.totalFiles ?? 1) }) files"
+    return ", \(complete) of \(Format.count(counted.reduce(0) { $0 + ($1.folder?.totalFiles ?? 1) }, "file"))"
   }
 
   private func bar(_ width: Int, _ style: ScreenStyle) -> ScreenLine {

@@ -1,5 +1,6 @@
 // The identity of this node: a secret key in a file that stays locked while the process uses it.
 import CommandSettings
+import Posix
 import Sodium
 import Storage
 import Wire
@@ -8,6 +9,8 @@ import Wire
 struct LoadedIdentity: ~Copyable {
   let identity: StaticIdentity
   private let lock: LockedSecretFile?
+  /// The lock that keeps another `send` from using the same identity.
+  private let sendLock: File?
 
   /// Makes a fresh identity that is not written to the disk.
   static func ephemeral() -> LoadedIdentity {
@@ -50,7 +53,12 @@ struct LoadedIdentity: ~Copyable {
     let reason: String
     do throws(Failure) {
       let path = try makePlaceOfUser()
-      do throws(SecretFileError) { return try derived(from: path, for: sent) } catch { reason = "\(error)" }
+      do throws(SecretFileError) {
+        if let derived = try derived(from: path, for: sent) { return derived }
+        reason = "another 'p2pnode send' of the same paths runs, so this one has a PeerID of its own"
+      } catch {
+        reason = "\(error)"
+      }
     } catch {
       reason = error.message
     }
@@ -61,15 +69,35 @@ struct LoadedIdentity: ~Copyable {
   }
 
   /// Derives a secret: HMAC-SHA256 of the sorted paths, with the secret in the file as key. Makes the file if it is
-  /// missing.
-  private static func derived(from path: String, for sent: [String]) throws(SecretFileError) -> LoadedIdentity {
+  /// missing. Nil if another process uses the derived secret: a peer would take the two nodes for one.
+  private static func derived(from path: String, for sent: [String]) throws(SecretFileError) -> LoadedIdentity? {
     _ = try peerID(path, makes: true)
     let secret = try SecretFile.read(path) { bytes in
       var code = HMACSHA256(key: bytes)
       for part in ["p2pnode send"] + sent.sorted() { code.update(Array(part.utf8 + [0]).span.bytes) }
       return code.finishSecret()
     }
-    return LoadedIdentity(identity: StaticIdentity(secret: secret), lock: nil)
+    let identity = StaticIdentity(secret: secret)
+    // Without a lock the line is still good.
+    guard let file = try? sendLockFile() else { return LoadedIdentity(identity: identity, lock: nil) }
+    if (try? file.tryLock(byteAt: place(of: identity.peerID))) == false { return nil }
+    return LoadedIdentity(identity: identity, lock: nil, sendLock: file)
+  }
+
+  /// One file for all: each PeerID has a byte of it.
+  private static func sendLockFile() throws -> File {
+    let state = try StateFolders.ofUser().state
+    try StateFolders.make(state)
+    let folder = try Directory(state)
+    do throws(Errno) { return try folder.open("send.lock", [.readWrite, .createExclusive], mode: 0o600) } catch {
+      guard error.code == Errno.exists else { throw error }
+      return try folder.open("send.lock", [.readWrite, .noFollow])
+    }
+  }
+
+  /// The first bits of the PeerID, as an offset.
+  private static func place(of peer: PeerID) -> UInt64 {
+    peer.digest.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) } >> 2
   }
 
   /// Returns the PeerID of the identity in a file, even while another process uses it.
@@ -109,8 +137,11 @@ struct LoadedIdentity: ~Copyable {
     return LoadedIdentity(identity: identity, lock: lock)
   }
 
-  private init(identity: StaticIdentity, lock: consuming LockedSecretFile?) {
+  private init(
+    identity: StaticIdentity, lock: consuming LockedSecretFile?, sendLock: consuming File? = nil
+  ) {
     self.identity = identity
     self.lock = lock
+    self.sendLock = sendLock
   }
 }

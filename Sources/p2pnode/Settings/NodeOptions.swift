@@ -132,7 +132,9 @@ extension Settings {
   /// Returns the settings from options, the environment of this process, and a file.
   static func inForce(options: [SettingKey: [String]], file: ConfigFile?) throws(Failure) -> Settings {
     do throws(SettingsError) {
-      return try Settings(options: options, variable: { Environment.variable($0) }, file: file)
+      let settings = try Settings(options: options, variable: { Environment.variable($0) }, file: file)
+      if settings.logLevel >= .warning { Surroundings.warnOfMisspeltVariables() }
+      return settings
     } catch {
       throw Failure(error)
     }

@@ -1,5 +1,6 @@
 // Checks that arguments, variables and the current folder are UTF-8. Paths are text, and a repaired text would name
-// another file.
+// another file. Warns of misspelt variables.
+import CommandSettings
 import Content
 import Posix
 
@@ -23,4 +24,15 @@ enum Surroundings {
       throw Failure(Exit.usage, "the current folder '\(shown)' is not UTF-8; rename it, or run this in another folder")
     }
   }
+
+  /// Warns of each variable that has no effect because its name is misspelt. Once, however often it is called.
+  static func warnOfMisspeltVariables() { _ = warned }
+
+  private static let warned: Void = {
+    for misspelt in Environment.variableNames.compactMap(MisspeltVariable.init) {
+      Console.log(
+        .warning,
+        "warning: the variable \(Console.escaped(misspelt.name)) has no effect (did you mean \(misspelt.meant)?)")
+    }
+  }()
 }

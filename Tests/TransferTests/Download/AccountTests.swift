@@ -113,7 +113,17 @@ struct AccountTests {
     #expect(progress.peers.reduce(0) { $0 + $1.stats.bytes } == progress.bytes)
   }
 
-  @Test func `a lost connection counts as a failure of its peer even if it ends the download`() {
+  @Test(arguments: [
+    (VirtualPeer(conduct: .pageless), PeerProgress.Activity.sendingHashes),
+    (VirtualPeer(conduct: .busy(retryAfter: .seconds(20))), .busy),
+  ])
+  func `a peer that owes hashes, or asks to wait, is not idle`(peer: VirtualPeer, activity: PeerProgress.Activity) {
+    var swarm = Swarm([peer])
+    swarm.run(until: .seconds(2))
+    #expect(swarm.state.progress(at: swarm.now).peers.map(\.activity) == [activity])
+  }
+
+  @Test func `a lost connection counts as a failure of its peer also where it ends the download`() {
     let layout = ChunkLayout(fileLength: 4 << 20)!
     var settings = DownloadSettings()
     settings.maxRetries = 0
