@@ -98,8 +98,9 @@ extension PeerSession {
   // MARK: Closing
 
   /// Handles CLOSE: drops the peer's requests for that file. They get no answer.
-  mutating func takeBack(_ handle: FileHandle) {
+  mutating func takeBack(_ handle: FileHandle, at now: Instant) {
     let isPartial = isPartial(handle)
+    cancelBudget.spend(upload.unsentCount(of: handle), at: now)
     for chunk in upload.close(handle) where !isPartial { act(.settle(handle, chunk)) }
     guard served.removeValue(forKey: handle) != nil else { return }
     pagesWaiting.removeAll { $0.handle == handle }
@@ -153,7 +154,9 @@ extension PeerSession {
     pagesWaiting.append(get)
   }
 
-  mutating func accept(_ request: ChunkRequest) {
+  /// Has the caller decide on a request. A peer that takes back too many is answered BUSY without that.
+  mutating func accept(_ request: ChunkRequest, at now: Instant) {
+    guard cancelBudget.hasRoom(at: now) else { return admit(request, isHeld: false) }
     act(.admit(request))
   }
 
@@ -188,8 +191,10 @@ extension PeerSession {
   }
 
   /// Handles CANCEL.
-  mutating func takeBack(_ id: RequestID) {
-    guard let (handle, chunk) = upload.cancel(id), !isPartial(handle), !awaits(chunk, of: handle) else { return }
+  mutating func takeBack(_ id: RequestID, at now: Instant) {
+    guard let (handle, chunk, isUnsent) = upload.cancel(id) else { return }
+    if isUnsent { cancelBudget.spend(1, at: now) }
+    guard !isPartial(handle), !awaits(chunk, of: handle) else { return }
     act(.settle(handle, chunk))
   }
 

@@ -37,6 +37,7 @@ public struct PeerSession: Sendable {
 
   // What the peer asks of this node.
   var openingPace = OpeningPace()
+  var cancelBudget = CancelBudget()
   var upload = UploadState()
   var served: [FileHandle: OpenFile] = [:]
   var opens = UnansweredOpens()
@@ -93,8 +94,8 @@ public struct PeerSession: Sendable {
     switch message {
     case .open(let open): accept(open)
     case .pageGet(let get): accept(get)
-    case .request(let request): accept(request)
-    case .cancel(let id): takeBack(id)
+    case .request(let request): accept(request, at: now)
+    case .cancel(let id): takeBack(id, at: now)
     case .opened(let opened): handle(opened)
     case .page(let page): handle(page)
     case .data(let header): handle(header, at: now)
@@ -106,7 +107,7 @@ public struct PeerSession: Sendable {
     case .bitmap(let bitmap): handle(bitmap)
     case .promised(let promised): tell(.promised(promised.chunks), about: promised.handle, cost: promised.chunks.count)
     case .peers(let peers): tell(.peers(peers.entries), about: peers.handle, cost: peers.entries.count)
-    case .close(let handle): takeBack(handle)
+    case .close(let handle): takeBack(handle, at: now)
     case .goodbye(let goodbye): close(.remote(goodbye.code, goodbye.text))
     }
   }
