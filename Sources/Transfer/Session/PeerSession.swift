@@ -26,11 +26,21 @@ public struct PeerSession: Sendable {
     let kind: ContentKind
     let pages: PageLayout
     let root: Digest
+    /// The pages of which a chunk was announced. Nil if this node has the whole file.
+    var announcedPages: Set<UInt32>?
     /// This node has only a part of the file. The peer hears of new leaves by HAVE, and requests only leaves that are
     /// here.
-    let isPartial: Bool
+    var isPartial: Bool { announcedPages != nil }
     /// Pages that were sent, each once, so the file bounds their number.
     var pagesSent: Set<UInt32> = []
+
+    /// Returns whether the peer may ask for a page of the file.
+    func offers(_ page: UInt32) -> Bool { announcedPages.map { $0.contains(page) } ?? true }
+
+    /// Notes leaves that are announced.
+    mutating func announce(_ runs: [LeafRun]) {
+      for run in runs { if let page = pages.page(of: run.chunk) { announcedPages?.insert(page.rawValue) } }
+    }
 
     func isOpen(_ file: ServedFile) -> Bool { kind == file.kind && root == file.root && pages == file.pages }
   }
