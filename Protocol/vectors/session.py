@@ -245,12 +245,15 @@ def sequences_file(out):
                 "The fetcher is the dialer, the server the listener, and the server has the whole file.", "",
                 "`<state>.sent` and `<state>.received` are the frames that this end has sent and received so far, each direction",
                 "on its own. `<state>.<case>.<result>` are the frames that come next. The result is the code of the GOODBYE",
-                "after which this end closes, or `ok` if the connection stays open.")
+                "after which this end closes, `ok` if the connection stays open, or `any` if the text allows both code 2 and `ok`.",
+                "Where a state has a fileID of its own, it is about that file.")
     out.value("handshake-hash", h)
     out.value("fileID", FILE)
 
-    def state(name, text, sent, received):
+    def state(name, text, sent, received, identifier=None):
         out.comment("", text)
+        if identifier:
+            out.value(name + ".fileID", identifier)
         out.value(name + ".sent", sent)
         out.value(name + ".received", received)
 
@@ -375,6 +378,20 @@ def sequences_file(out):
     case("opened", 2, opened(), "OPEN is answered once")
     case("withdrawn", 2, withdrawn(1), "the handle is not open")
 
+    def empty_opened(identifier, root):
+        return opened_frame(1, proof(file_key(None, identifier), b"have", h, 1), 0, root)
+
+    empty, wrong = file_id(0, ZERO), file_id(0, flip(ZERO))
+    case = state("empty", "A fetcher has sent OPEN of an empty file with handle 1.", open_frame(1, file_key(None, empty), h, 0),
+                 b"", empty)
+    case("opened", "ok", empty_opened(empty, ZERO), "the answer")
+    case("root", 6, empty_opened(empty, flip(ZERO)), "the ID does not commit to this root")
+
+    case = state("empty-root", "A fetcher has sent OPEN with handle 1. The ID commits to length 0 and a root that is not zero.",
+                 open_frame(1, file_key(None, wrong), h, 0), b"", wrong)
+    case("opened", 6, empty_opened(wrong, flip(ZERO)), "the ID commits to this root, but an empty file has another one")
+    case("status-1", "ok", refused_frame(1, 1), "no end has such a file")
+
     case = state("new", "A server has received nothing yet.", b"", b"")
     case("open", "ok", asked, "answered OPENED 0")
     case("open-other", "ok", frame(0x02, u32(1) + bucket(key) + flip(proof(key, b"open", h, 0))), "answered status 1")
@@ -388,6 +405,8 @@ def sequences_file(out):
     case("page-get", "ok", page_get(1, 0), "answered PAGE")
     case("page-get-1", 2, page_get(1, 1), "the file has one page")
     case("page-get-handle", 2, page_get(2, 0), "handle 2 was never open")
+    case("page-gets-64", "ok", page_get(1, 0) * 64, "a page may be asked for again")
+    case("page-gets-65", 2, page_get(1, 0) * 65, "if no PAGE has left: at most 64 unanswered")
     case("request", "ok", requests, "answered in order")
     case("request-id-0", "ok", request(0, 1, 0, 0, 1), "the first id may be any")
     case("request-id-same", 2, request(1, 1, 0, 0, 1) * 2, "the id does not grow")
@@ -401,9 +420,34 @@ def sequences_file(out):
     case("close", "ok", close(1) * 2, "the second is ignored")
     case("cancel", "ok", request(1, 1, 0, 0, 1) + cancel(1) * 2, "the second is ignored")
     case("ping-twice", 2, ping(1) + ping(2), "if the PONG of the first has not left")
+    case("open-again", "any", close(1) + asked, "the opener must not use handle 1 again; a server need not remember it")
 
     case = state("gone", "Then the server has sent WITHDRAWN.", opened(name=b"a.bin") + withdrawn(1), asked)
     case("request", "ok", request(1, 1, 0, 0, 1), "it was on its way: dropped without an answer")
     case("page-get", "ok", page_get(1, 0), "it was on its way: dropped without an answer")
     case("cancel", "ok", cancel(1), "ignored")
     case("close", "ok", close(1), "ignored")
+    case("open-again", "any", asked, "the opener must not use handle 1 again; a server need not remember it")
+
+    case = state("hashing", "A server has received nothing yet. It still hashes its files, so it answers no OPEN.", b"", b"")
+    opens = b"".join(frame(0x02, u32(i) + bucket(key) + flip(proof(key, b"open", h, 0))) for i in range(1, 66))
+    case("opens-64", "ok", opens[:64 * len(asked)], "64 OPENs unanswered")
+    case("opens-65", 2, opens, "at most 64 OPENs unanswered")
+
+    announced = opened(name=b"a.bin", availability=1)
+    case = state("nothing", "A server has the file in part, and no leaf of it yet. It has sent OPENED and BITMAP.",
+                 announced + bitmap(1, 0, 2, b"\0"), asked)
+    case("page-get", 2, page_get(1, 0), "no chunk of the page was announced")
+    case("request", "ok", request(1, 1, 0, 0, 1), "answered BUSY")
+
+    case = state("partial", "A server has the file in part: chunk 1. It has sent OPENED and BITMAP.",
+                 announced + bitmap(1, 0, 2, b"\x40"), asked)
+    case("page-get", "ok", page_get(1, 0), "answered PAGE")
+    case("request", "ok", request(1, 1, 1, 0, 2), "answered DATA")
+    case("request-lacks", "ok", request(1, 1, 0, 0, 1), "answered BUSY")
+
+    case = state("serving-empty", "A server has sent OPENED for an empty file.", empty_opened(empty, ZERO),
+                 open_frame(1, file_key(None, empty), h, 0), empty)
+    case("page-get", 2, page_get(1, 0), "an empty file has no page")
+    case("request", 2, request(1, 1, 0, 0, 1), "an empty file has no chunk")
+    case("close", "ok", close(1), "the handle is free")

@@ -89,4 +89,5 @@
 @_exported import struct Wire.PeerID
 @_exported import class Wire.StaticIdentity
 @_exported import class Wire.SwarmKey
+@_exported import enum Wire.SwarmKeyFault
 @_exported import struct Wire.ZoneName

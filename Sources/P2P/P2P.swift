@@ -162,6 +162,8 @@ public typealias DiscoverySettings = PeerNode.DiscoverySettings
 public typealias StaticIdentity = Wire.StaticIdentity
 /// The key of a private swarm.
 public typealias SwarmKey = Wire.SwarmKey
+/// Why 32 bytes are not a swarm key.
+public typealias SwarmKeyFault = Wire.SwarmKeyFault
 /// The cipher suite of a connection.
 public typealias CipherSuite = Wire.CipherSuite
 /// 32 secret bytes, wiped after use.

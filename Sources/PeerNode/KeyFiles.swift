@@ -26,6 +26,7 @@ extension StaticIdentity {
 extension SwarmKey {
   /// Reads the key of a private swarm from a file that `p2pnode keygen` made. Blocks for the disk.
   public convenience init(file: String) throws(SecretFileError) {
-    self.init(try SecretFile.read(file) { SecretKey(copying: $0) })
+    let key = try SecretFile.read(file) { SecretKey(copying: $0) }
+    do throws(SwarmKeyFault) { try self.init(key) } catch { throw SecretFileError.zero(path: file) }
   }
 }

@@ -34,6 +34,12 @@ public struct SecretKey: ~Copyable, Sendable {
     return key
   }
 
+  /// Whether all 32 bytes are 0. The time that this takes does not depend on them.
+  public var isZero: Bool {
+    Library.start()
+    return sodium_is_zero(memory.bytes, SecretKey.byteCount) == 1
+  }
+
   /// Lends the 32 bytes, to hash them or to write them to a file of mode 0600.
   public func withBytes<R: ~Copyable, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {
     try body(UnsafeRawBufferPointer(start: memory.start, count: SecretKey.byteCount).bytes)

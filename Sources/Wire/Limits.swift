@@ -117,6 +117,20 @@ public enum NodeLimits {
   /// Frames of one connection that a loop handles in one turn, before it turns to other connections. All the requests
   /// that a peer may have in flight fit.
   public static let framesPerTurn = 128
+  /// REQUESTs that a peer may take back at once, by CANCEL or CLOSE, before a leaf of the answer was sent; further ones
+  /// are answered BUSY. All that may be in flight, 16 times: an honest download takes back a few dozen on a connection.
+  public static let takenBackAtOnceMax = 16 * ProtocolLimits.requestsInFlightMax
+  /// REQUESTs that a peer may take back a second after that: all that may be in flight.
+  public static let takenBackPerSecond = ProtocolLimits.requestsInFlightMax
+  /// Bytes that a connection may make the node hash again at once, to answer with leaf hashes: full chunks for two
+  /// downloads that ask for 8 each.
+  public static let rehashedBytesAtOnceMax = 16 << 20
+  /// Bytes that it may make the node hash again a second after that: a full chunk, so that a peer that gets nothing else
+  /// still makes progress.
+  public static let rehashedBytesPerSecond = 1 << 20
+  /// Bytes that it may make the node hash again for each byte of leaves that is sent: a requester may ask one peer for a
+  /// quarter of a chunk, and other peers for the rest.
+  public static let rehashedBytesPerByteSent = 4
   /// Memory of an idle connection: 1,024 of them take 16 MiB.
   public static let idleConnectionBytesMax = 16 << 10
   /// Bytes that `-o -` holds back to bring chunks into order.

@@ -20,5 +20,16 @@ public final class StaticIdentity: Sendable {
 public final class SwarmKey: Sendable {
   public let key: SecretKey
 
-  public init(_ key: consuming SecretKey) { self.key = key }
+  /// - Throws: `zero` if all bytes are 0. The file proofs of such a swarm would be those of a public one.
+  public init(_ key: consuming SecretKey) throws(SwarmKeyFault) {
+    guard !key.isZero else { throw .zero }
+    self.key = key
+  }
+}
+
+/// Why 32 bytes are not the key of a private swarm.
+public enum SwarmKeyFault: Error, Hashable, CustomStringConvertible {
+  case zero
+
+  public var description: String { "a swarm key of 32 zero bytes is no secret; take SecretKey.random()" }
 }

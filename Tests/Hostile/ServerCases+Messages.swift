@@ -118,6 +118,22 @@ let messageLoads: [ServerLoad] = [
       }
     }),
   ServerLoad(
+    name: "requests and CANCELs, with the answers read",
+    promise: "a peer that takes back its requests without end gets BUSY for them",
+    start: { bench, target, file in
+      let source = bench.crowdAddresses()[0]
+      let load = Load { load in
+        load.again(pausing: 20) {
+          let peer = try established(target, from: source)
+          _ = try peer.open(file.fileID)
+          load.ready.add()
+          while !load.isOver { load.count.add(try askAndCancel(1_000, peer, file)) }
+        }
+      }
+      load.awaitReady(1, within: 10)
+      return load
+    }, wanted: (20_000, 200_000, 60), isWantedDone: true),
+  ServerLoad(
     name: "50 greedy connections of one address", promise: "upload is fair per address, not per connection",
     start: { bench, target, file in
       let source = bench.crowdAddresses()[0]
@@ -128,6 +144,25 @@ let messageLoads: [ServerLoad] = [
       return load
     }),
 ]
+
+/// Asks for chunks and takes each request back at once. Returns how many were answered BUSY.
+private func askAndCancel(_ count: Int, _ peer: ScriptedPeer, _ file: HostileFile) throws -> Int {
+  var frames: [UInt8] = []
+  for i in 0..<count {
+    let message = peer.requestMessage(UInt32(i % file.chunkCount), count: 64, hashes: true)
+    guard case .request(let request) = message else { continue }
+    frames += message.frame + Message.cancel(request.id).frame
+  }
+  try peer.send(frames: frames + Message.ping(1).frame)
+  var busy = 0
+  while true {
+    switch try peer.receive().message {
+    case .busy: busy += 1
+    case .pong: return busy
+    default: break
+    }
+  }
+}
 
 /// Peers that always have 16 MiB requested, and drop what arrives.
 private func greed(_ load: Load, _ peers: [ScriptedPeer], _ file: HostileFile) throws {

@@ -76,6 +76,18 @@ private let sentences: [(pattern: String, numbers: [Int])] = [
   (#"An\s+end may have (\d+) files open"#, [ProtocolLimits.openFilesMax]),
   (#"the first (\d+) times on a connection at once"#, [ProtocolLimits.missedOpensAtOnce]),
   (#"more than (\d+) OPENs unanswered"#, [ProtocolLimits.opensUnansweredMax]),
+  (
+    #"more than ([\d,]+) at once, and then (\d+) a second, on a connection"#,
+    [NodeLimits.takenBackAtOnceMax, NodeLimits.takenBackPerSecond]
+  ),
+  (
+    #"here: (\d+) MiB at once, then (\d+) MiB a\s+second and (\d+) bytes for each byte of leaves"#,
+    [
+      NodeLimits.rehashedBytesAtOnceMax >> 20, NodeLimits.rehashedBytesPerSecond >> 20,
+      NodeLimits.rehashedBytesPerByteSent,
+    ]
+  ),
+  (#"frames of one connection at a time \(here: (\d+)\)"#, [NodeLimits.framesPerTurn]),
   (#"every datagram is (\d+) bytes"#, [Discovery.datagramBytes]),
   (#"nonce(?: of the query)? \| (\d+)"#, [Discovery.nonceBytes, Discovery.nonceBytes]),
   (
@@ -175,6 +187,15 @@ private func differences(in text: String) -> [String] {
       }
     }
     #expect(count > 20)
+  }
+
+  @Test func `the tests that stand for rules without a case exist`() throws {
+    let files = Set(Repository.files.compactMap { $0.path.split(separator: "/").last.map(String.init) })
+    let lines = try Repository.text("Protocol/vectors/rules.txt").split(separator: "\n")
+    let reasons = lines.compactMap { line in line.firstRange(of: "=> none: ").map { line[$0.upperBound...] } }
+    let named = reasons.flatMap { reason in reason.split { !$0.isLetter }.filter { $0.hasSuffix("Tests") } }
+    #expect(named.count > 20)
+    for name in named { #expect(files.contains("\(name).swift"), "\(name)") }
   }
 
   @Test func `the specification lists every file of vectors in its table`() {

@@ -45,7 +45,7 @@ import Transfer
   }
 
   @Test func `an allow list also applies in a private swarm`() throws {
-    let key = SwarmKey(.random())
+    let key = try SwarmKey(.random())
     let listed = StaticIdentity.random()
     let samples = try ServedSamples(swarm: key, allowed: [listed.peerID])
     #expect(try fetch(from: [samples.address], as: listed, swarm: key).output == Sample.common.bytes)
@@ -71,7 +71,7 @@ import Transfer
   ]
 
   @Test func `a private node sends nothing, whatever an outsider sends`() throws {
-    let key = SwarmKey(.random())
+    let key = try SwarmKey(.random())
     for suites in [[CipherSuite.chaChaPoly], CipherSuite.available] {
       let samples = try ServedSamples(swarm: key, suites: suites)
       for probe in AdmittingTests.probes {
@@ -96,7 +96,7 @@ import Transfer
 
   @Test func `a public node learns nothing from a member of a private swarm that dials it`() throws {
     let source = try FakeSource()
-    let fetched = try fetch(from: [source.address], swarm: SwarmKey(.random()))
+    let fetched = try fetch(from: [source.address], swarm: try SwarmKey(.random()))
     source.stop()
     guard case .notAdmitted? = fetched.failure else {
       Issue.record("\(fetched.result)")

@@ -48,7 +48,7 @@ import TestSupport
       }
     }
     let fetched = try fetch(
-      from: [.loopback(listener.port)], swarm: SwarmKey(.random()), suites: [.aesGCM, .chaChaPoly])
+      from: [.loopback(listener.port)], swarm: try SwarmKey(.random()), suites: [.aesGCM, .chaChaPoly])
     listener.shutDown()
     accepting.join()
     let offered = [CipherSuite.aesGCM, .chaChaPoly].map { Preamble(suite: $0, pattern: .xxpsk0).encode() }
@@ -115,13 +115,13 @@ import TestSupport
   }
 
   @Test func `a download without the right swarm key opens no file`() throws {
-    let key = SwarmKey(.random())
+    let key = try SwarmKey(.random())
     var script = SourceScript()
     script.swarm = key
     script.onOpen = { peer, open, sample in try peer.offer(sample, as: open.handle, swarm: key) }
     let source = try FakeSource(script)
     defer { source.stop() }
-    for swarm in [nil, SwarmKey(.random())] {
+    for swarm in [nil, try SwarmKey(.random())] {
       let fetched = try fetch(from: [source.address], swarm: swarm)
       guard case .notAdmitted? = fetched.failure else {
         Issue.record("\(fetched.result)")

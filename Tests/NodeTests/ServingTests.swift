@@ -69,9 +69,9 @@ import TestSupport
   }
 
   @Test func `a private server sends no byte to an outsider`() throws {
-    let key = SwarmKey(.random())
+    let key = try SwarmKey(.random())
     let samples = try ServedSamples(swarm: key)
-    for swarm in [nil, SwarmKey(.random())] {
+    for swarm in [nil, try SwarmKey(.random())] {
       var handshake = dialerHandshake(swarm: swarm)
       let socket = try BlockingSocket(dialling: samples.address)
       try socket.send(handshake.takeOutbound())

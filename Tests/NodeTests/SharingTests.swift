@@ -274,6 +274,44 @@ import Wire
     #expect(bytes == Sample.common.leaves(LeafRange(first: 60, count: 4), of: ChunkIndex(1)))
   }
 
+  @Test func `leaf hashes of a found file are hashed once each, and not for every chunk of which a peer asks a leaf`()
+    throws
+  {
+    // Its leaf hashes are not in memory, so the first answer for a chunk makes the node hash all of the chunk.
+    let sample = Sample("forty.bin", bytes: Array(repeating: 1, count: 40 << 20))
+    let served = try ServedSamples([sample])
+    let folder = TemporaryFolder()
+    folder.write(sample.name, sample.bytes)
+    let getter = try SharingGetter(sample.fileID, from: [served.address], stay: .untilCancelled, into: folder)
+    guard case .staying(let result)? = getter.update({ if case .staying = $0 { true } else { false } }) else {
+      Issue.record("it does not stay")
+      return
+    }
+    #expect(result.wasFound)
+    let peer = try getter.dial()
+    _ = try peer.open(sample.fileID)
+    /// Asks for one leaf of a chunk. True if it came, with the hashes.
+    func isAnswered(_ chunk: UInt32) throws -> Bool {
+      try peer.send(peer.requestMessage(chunk, hashes: true))
+      switch try peer.answerWithLeaves().message {
+      case .data(let header):
+        #expect(header.leafHashes == sample.leafHashes(of: ChunkIndex(chunk)))
+        return true
+      case .busy: return false
+      case let other:
+        Issue.record("\(other)")
+        return false
+      }
+    }
+    let began = Clock.monotonicNanoseconds
+    var answered = 0
+    for chunk in 0..<40 as Range<UInt32> where try isAnswered(chunk) { answered += 1 }
+    // At once 16 MiB, for 17 leaves of 16 KiB that were sent 1 MiB, and 1 MiB a second.
+    #expect(
+      answered >= 17 && answered <= 18 + Int((Clock.monotonicNanoseconds - began) / 1_000_000_000), "\(answered) of 40")
+    for chunk in 0..<16 as Range<UInt32> { #expect(try isAnswered(chunk)) }
+  }
+
   @Test func `a finished file that changes while it is offered is withdrawn`() throws {
     let served = try ServedSamples()
     let getter = try SharingGetter(from: [served.address], stay: .untilCancelled)

@@ -130,4 +130,14 @@ import Testing
     #expect(throws: SecretFileError.wrongSize(path: path, byteCount: 10)) { try StaticIdentity(file: path) }
     #expect(throws: SecretFileError.wrongSize(path: path, byteCount: 10)) { try SwarmKey(file: path) }
   }
+
+  @Test func `a swarm key of 32 zero bytes is refused, from memory and from a file`() throws {
+    func key(last: UInt8) -> SecretKey { SecretKey(copying: (Array(repeating: 0, count: 31) + [last]).span.bytes) }
+    #expect(throws: SwarmKeyFault.zero) { try SwarmKey(key(last: 0)) }
+    _ = try SwarmKey(key(last: 1))
+    let path = folder("key")
+    try Data(count: 32).write(to: URL(fileURLWithPath: path))
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+    #expect(throws: SecretFileError.zero(path: path)) { try SwarmKey(file: path) }
+  }
 }

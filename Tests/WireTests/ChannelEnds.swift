@@ -7,6 +7,11 @@ func secretKey(_ bytes: [UInt8]) -> SecretKey { SecretKey(copying: bytes.span.by
 
 func secretKey(_ fill: UInt8) -> SecretKey { secretKey([UInt8](repeating: fill, count: 32)) }
 
+/// The keys of tests are never zero.
+func swarmKey(_ key: consuming SecretKey) -> SwarmKey {
+  do throws(SwarmKeyFault) { return try SwarmKey(key) } catch { preconditionFailure("\(error)") }
+}
+
 /// A way to set up a channel.
 struct ChannelKind: Sendable, CustomStringConvertible {
   let suite: CipherSuite
@@ -17,7 +22,7 @@ struct ChannelKind: Sendable, CustomStringConvertible {
   }
 
   var description: String { "\(suite.name) \(isPrivate ? "private" : "public")" }
-  var swarm: SwarmKey? { isPrivate ? SwarmKey(secretKey(0x55)) : nil }
+  var swarm: SwarmKey? { isPrivate ? swarmKey(secretKey(0x55)) : nil }
 }
 
 let dialerIdentity = StaticIdentity(secret: secretKey(1))

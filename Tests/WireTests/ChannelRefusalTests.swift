@@ -56,7 +56,7 @@ func `a node that dials itself sends no message 3`(_ kind: ChannelKind) {
 @Test(arguments: ChannelKind.all.filter(\.isPrivate))
 func `a private listener sends nothing to a dialer with another swarm key`(_ kind: ChannelKind) {
   var dialer = ChannelHandshake(
-    dialing: dialerIdentity, suite: kind.suite, swarm: SwarmKey(secretKey(0x66)), pinned: nil, payload: dialerPayload,
+    dialing: dialerIdentity, suite: kind.suite, swarm: swarmKey(secretKey(0x66)), pinned: nil, payload: dialerPayload,
     ephemeral: secretKey(3))
   let result = listen(kind, to: dialer.takeOutbound(), suites: CipherSuite.available)
   #expect(result == (.authenticationFailed, []))

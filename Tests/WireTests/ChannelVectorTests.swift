@@ -18,7 +18,7 @@ private func identity(_ vectors: VectorFile, _ role: String) -> StaticIdentity {
 }
 
 private func swarm(_ vectors: VectorFile) -> SwarmKey? {
-  vectors.names.contains("swarm-key") ? SwarmKey(secretKey(vectors["swarm-key"])) : nil
+  vectors.names.contains("swarm-key") ? swarmKey(secretKey(vectors["swarm-key"])) : nil
 }
 
 /// Returns the listener's end, with the payload of the published message 2.
@@ -115,7 +115,7 @@ func `sealed records are the published ones, also after a change of key`(_ file:
   let vectors = try VectorFile("filekey.txt")
   let fileID = FileID(digest: Digest(vectors["fileID"])!)
   let hash = Digest(vectors["handshake-hash"])!
-  for (name, swarm) in [("public", nil), ("private", SwarmKey(secretKey(vectors["private.swarm-key"])))] {
+  for (name, swarm) in [("public", nil), ("private", swarmKey(secretKey(vectors["private.swarm-key"])))] {
     let key = FileKey(fileID, swarm: swarm)
     #expect(UInt64(key.bucket) == vectors.number("\(name).bucket"))
     for sender in [ChannelRole.dialer, .listener] {

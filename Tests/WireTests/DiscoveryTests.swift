@@ -16,7 +16,7 @@ import Testing
   }
 
   private func key(_ name: String) -> FileKey {
-    let swarm = name == "private" ? SwarmKey(SecretKey(copying: vectors["private.swarm-key"].span.bytes)) : nil
+    let swarm = name == "private" ? swarmKey(SecretKey(copying: vectors["private.swarm-key"].span.bytes)) : nil
     return FileKey(fileID, swarm: swarm)
   }
 

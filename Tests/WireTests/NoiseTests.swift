@@ -13,7 +13,7 @@ private func handshake(_ role: ChannelRole, _ vector: NoiseVector) throws -> Han
   return HandshakeState(
     role, pattern, suite, prologue: vector.prologue.span.bytes, identity: identity,
     ephemeral: secretKey(role == .dialer ? vector.dialerEphemeral : vector.listenerEphemeral),
-    swarm: vector.psk.map { SwarmKey(secretKey($0)) })
+    swarm: vector.psk.map { swarmKey(secretKey($0)) })
 }
 
 private func seal(_ cipher: inout CipherState, _ plaintext: [UInt8]) -> [UInt8] {

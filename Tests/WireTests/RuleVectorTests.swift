@@ -67,14 +67,26 @@ import Testing
     }
   }
 
-  @Test func `each sentence of the specification that refuses something belongs to a rule`() throws {
-    let start = try #require(text.firstRange(of: "## 6. Preamble"))
-    let end = try #require(text.firstRange(of: "## 11. Blame"))
-    let sentences = text[start.lowerBound..<end.lowerBound].components(separatedBy: ". ")
-    let refusing = sentences.filter { sentence in
-      ["refuse", "failure", "handshake fails"].contains { sentence.contains($0) }
+  /// Returns the sentences between two headings of the specification that have one of these words.
+  private func sentences(from first: String, to last: String, with words: [String]) throws -> [String] {
+    let start = try #require(text.firstRange(of: first))
+    let end = try #require(text.firstRange(of: last))
+    return text[start.lowerBound..<end.lowerBound].components(separatedBy: ". ").filter { sentence in
+      words.contains { sentence.contains($0) }
     }
+  }
+
+  @Test func `each sentence of the specification that refuses something belongs to a rule`() throws {
+    let refusing = try sentences(
+      from: "## 6. Preamble", to: "## 11. Blame", with: ["refuse", "failure", "handshake fails"])
     #expect(refusing.count > 20)
     for sentence in refusing { #expect(rules.contains { sentence.contains($0.words) }, "\(sentence)") }
+  }
+
+  @Test func `each sentence of the specification that says MUST or closes belongs to a rule`() throws {
+    let binding = try sentences(
+      from: "## 5. Identity", to: "## 15. A minimal", with: ["MUST", " closes", "close without", " never "])
+    #expect(binding.count > 50)
+    for sentence in binding { #expect(rules.contains { sentence.contains($0.words) }, "\(sentence)") }
   }
 }

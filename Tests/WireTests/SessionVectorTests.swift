@@ -11,7 +11,7 @@ import Testing
 private func established(
   _ vectors: VectorFile, dialer: HandshakePayload, listener: HandshakePayload
 ) throws -> ChannelEnds {
-  let swarm = vectors.names.contains("swarm-key") ? SwarmKey(secretKey(vectors["swarm-key"])) : nil
+  let swarm = vectors.names.contains("swarm-key") ? swarmKey(secretKey(vectors["swarm-key"])) : nil
   var dialing = ChannelHandshake(
     dialing: StaticIdentity(secret: secretKey(vectors["dialer.static.secret"])), suite: .chaChaPoly, swarm: swarm,
     pinned: nil, payload: dialer, ephemeral: secretKey(vectors["dialer.ephemeral.secret"]))

@@ -163,8 +163,10 @@ extension PeerConnection {
     guard holds(request, of: peer), let source = peer.served[request.handle] else {
       return peer.driver.admit(request, .notHere)
     }
-    let isTaken = loop.context.swarms.accepts(
-      request.chunk, of: source.fileID, from: token, isFull: loop.isThrottled, at: loop.now)
+    let isTaken =
+      loop.context.swarms.accepts(
+        request.chunk, of: source.fileID, from: token, isFull: loop.isThrottled, at: loop.now)
+      && peer.driver.mayHash(request.wantsLeafHashes ? source.bytesToHash(for: request.chunk) : 0, at: loop.now)
     if isTaken { fetchWatch?.asked(request.leaves, of: request.chunk, in: source.fileID, by: peer.id) }
     peer.driver.admit(request, isTaken ? .yes : .notNow)
   }

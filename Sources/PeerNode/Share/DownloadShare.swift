@@ -129,6 +129,15 @@ final class DownloadShare: Sendable {
   /// Returns a page, or nil if no chunk of the page was offered.
   func page(_ index: PageIndex) -> HashPage? { state.withLock { $0.pages[index] } }
 
+  /// The bytes that `leafHashes(of:)` reads and hashes; 0 if the hashes are in memory. The chunk need not exist.
+  func bytesToHash(for chunk: ChunkIndex) -> Int {
+    state.withLock { state in
+      guard let layout = state.manifest?.layout, layout.contains(chunk), let held = state.held else { return 0 }
+      let isKnown = held.leafHashes(of: chunk) != nil || layout.folder?.knownLeafHashes(of: chunk) != nil
+      return isKnown ? 0 : layout.length(of: chunk)
+    }
+  }
+
   /// Returns the hashes of all leaves of a chunk that is offered at least in part. Computes them from the file if they
   /// are not in memory.
   func leafHashes(of chunk: ChunkIndex) throws(StoredFileError) -> [Digest] {

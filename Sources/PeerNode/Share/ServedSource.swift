@@ -31,6 +31,14 @@ enum ServedSource: Sendable {
     }
   }
 
+  /// The bytes that this node reads and hashes to answer with the leaf hashes of a chunk; 0 if it keeps the hashes.
+  func bytesToHash(for chunk: ChunkIndex) -> Int {
+    switch self {
+    case .download(let share): share.bytesToHash(for: chunk)
+    case .entry, .listing, .contents: 0
+    }
+  }
+
   /// The served folder of the content; nil for a download.
   var folder: FolderShare? {
     switch self {

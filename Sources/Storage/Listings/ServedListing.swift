@@ -58,20 +58,25 @@ public final class LoadedListing: Sendable {
   public let layout: FolderLayout
   /// The hash tree of the listing's bytes.
   public let tree: HashTree
+  /// The hash of each leaf of the listing's bytes: 32 bytes for 16 KiB, so that no request makes the node hash a chunk.
+  private let leaves: [Digest]
   private let absent = Mutex<(changeCount: UInt64, chunks: [ChunkIndex: UInt64])?>(nil)
 
   /// Throws if the listing has too many chunks.
   public init(_ listing: FolderListing) throws(FolderListingFault) {
-    tree = LoadedListing.tree(of: listing.bytes)
+    (tree, leaves) = LoadedListing.hash(listing.bytes)
     layout = try FolderLayout(listing, root: tree.root)
   }
 
-  private static func tree(of bytes: [UInt8]) -> HashTree {
+  private static func hash(_ bytes: [UInt8]) -> (HashTree, leaves: [Digest]) {
     var state = FileHashState()
-    do throws(FileHashFault) { _ = try state.feed(bytes.span.bytes) } catch {
+    var chunks: [HashedChunk]
+    do throws(FileHashFault) { chunks = try state.feed(bytes.span.bytes) } catch {
       preconditionFailure("a listing is shorter than a file can be")
     }
-    return HashTree(state.finish().file)
+    let (file, lastChunk) = state.finish()
+    if let lastChunk { chunks.append(lastChunk) }
+    return (HashTree(file), chunks.flatMap(\.leafHashes))
   }
 
   /// Returns the leaves of the contents that no served file has, one bit each.
@@ -94,8 +99,7 @@ public final class LoadedListing: Sendable {
 
   /// Returns the leaf hashes of a chunk of the listing's bytes.
   public func leafHashes(of chunk: ChunkIndex) -> [Digest] {
-    let start = Int(chunks.offset(of: chunk))
-    let bytes = layout.listing.bytes
-    return chunks.leafHashes(bytes.span.bytes.extracting(start..<start + chunks.length(of: chunk)), of: chunk)
+    let first = Int(chunk.rawValue) * (chunks.chunkSize / chunks.leafSize)
+    return Array(leaves[first..<first + chunks.leafCount(of: chunk)])
   }
 }

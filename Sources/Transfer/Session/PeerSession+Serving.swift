@@ -71,7 +71,9 @@ extension PeerSession {
       close(SessionEnd(error))
       return false
     }
-    served[handle] = OpenFile(kind: file.kind, pages: file.pages, root: file.root, isPartial: file.parts != nil)
+    served[handle] = OpenFile(
+      kind: file.kind, pages: file.pages, root: file.root,
+      announcedPages: file.parts.map { $0.pagesOfWholeChunks(in: file.pages) })
     let offered = OfferedFile(
       proof: file.key.haveProof(handshakeHash, sender: role), kind: file.kind.rawValue,
       length: file.layout.fileLength, root: file.root,
@@ -89,6 +91,7 @@ extension PeerSession {
       let bits = Array(parts.wholeChunks[first / 8..<(first + count + 7) / 8])
       send(.bitmap(Bitmap(handle: handle, firstChunk: ChunkIndex(UInt32(first)), count: count, bits: bits)))
     }
+    served[handle]?.announce(parts.runs)
     hints.add(parts.runs, of: handle)
   }
 
@@ -98,8 +101,9 @@ extension PeerSession {
   // MARK: Closing
 
   /// Handles CLOSE: drops the peer's requests for that file. They get no answer.
-  mutating func takeBack(_ handle: FileHandle) {
+  mutating func takeBack(_ handle: FileHandle, at now: Instant) {
     let isPartial = isPartial(handle)
+    cancelBudget.spend(upload.unsentCount(of: handle), at: now)
     for chunk in upload.close(handle) where !isPartial { act(.settle(handle, chunk)) }
     guard served.removeValue(forKey: handle) != nil else { return }
     pagesWaiting.removeAll { $0.handle == handle }
@@ -111,7 +115,9 @@ extension PeerSession {
 
   /// Announces new leaves of a file to a peer that opened it while this node had only a part.
   public mutating func announce(_ runs: [LeafRun], of handle: FileHandle) {
-    if !isEnded, isPartial(handle) { hints.add(runs, of: handle) }
+    guard !isEnded, isPartial(handle) else { return }
+    served[handle]?.announce(runs)
+    hints.add(runs, of: handle)
   }
 
   /// Announces that these chunks of a file were promised to other peers.
@@ -139,13 +145,16 @@ extension PeerSession {
 
   /// Queues a page. Pages wait for their turn as pieces do, because a short PAGE_GET asks for a long page.
   mutating func accept(_ get: PageGet) {
-    guard let pages = served[get.handle]?.pages else {
+    guard let file = served[get.handle] else {
       // The file was withdrawn while the PAGE_GET was on its way, or the peer made a mistake.
       if !upload.wasWithdrawn(get.handle) { close(.violation("a handle that is not open")) }
       return
     }
-    guard pages.contains(PageIndex(get.page)) else {
+    guard file.pages.contains(PageIndex(get.page)) else {
       return close(.violation("page \(get.page) of a file that has fewer"))
+    }
+    guard file.offers(get.page) else {
+      return close(.violation("page \(get.page), of which no chunk was announced"))
     }
     guard pagesWaiting.count < ProtocolLimits.requestsInFlightMax else {
       return close(.violation("more than \(ProtocolLimits.requestsInFlightMax) pages asked for at a time"))
@@ -153,7 +162,9 @@ extension PeerSession {
     pagesWaiting.append(get)
   }
 
-  mutating func accept(_ request: ChunkRequest) {
+  /// Has the caller decide on a request. A peer that takes back too many is answered BUSY without that.
+  mutating func accept(_ request: ChunkRequest, at now: Instant) {
+    guard cancelBudget.hasRoom(at: now) else { return admit(request, isHeld: false) }
     act(.admit(request))
   }
 
@@ -188,8 +199,10 @@ extension PeerSession {
   }
 
   /// Handles CANCEL.
-  mutating func takeBack(_ id: RequestID) {
-    guard let (handle, chunk) = upload.cancel(id), !isPartial(handle), !awaits(chunk, of: handle) else { return }
+  mutating func takeBack(_ id: RequestID, at now: Instant) {
+    guard let (handle, chunk, isUnsent) = upload.cancel(id) else { return }
+    if isUnsent { cancelBudget.spend(1, at: now) }
+    guard !isPartial(handle), !awaits(chunk, of: handle) else { return }
     act(.settle(handle, chunk))
   }
 

@@ -26,17 +26,28 @@ public struct PeerSession: Sendable {
     let kind: ContentKind
     let pages: PageLayout
     let root: Digest
+    /// The pages of which a chunk was announced. Nil if this node has the whole file.
+    var announcedPages: Set<UInt32>?
     /// This node has only a part of the file. The peer hears of new leaves by HAVE, and requests only leaves that are
     /// here.
-    let isPartial: Bool
+    var isPartial: Bool { announcedPages != nil }
     /// Pages that were sent, each once, so the file bounds their number.
     var pagesSent: Set<UInt32> = []
+
+    /// Returns whether the peer may ask for a page of the file.
+    func offers(_ page: UInt32) -> Bool { announcedPages.map { $0.contains(page) } ?? true }
+
+    /// Notes leaves that are announced.
+    mutating func announce(_ runs: [LeafRun]) {
+      for run in runs { if let page = pages.page(of: run.chunk) { announcedPages?.insert(page.rawValue) } }
+    }
 
     func isOpen(_ file: ServedFile) -> Bool { kind == file.kind && root == file.root && pages == file.pages }
   }
 
   // What the peer asks of this node.
   var openingPace = OpeningPace()
+  var cancelBudget = CancelBudget()
   var upload = UploadState()
   var served: [FileHandle: OpenFile] = [:]
   var opens = UnansweredOpens()
@@ -93,8 +104,8 @@ public struct PeerSession: Sendable {
     switch message {
     case .open(let open): accept(open)
     case .pageGet(let get): accept(get)
-    case .request(let request): accept(request)
-    case .cancel(let id): takeBack(id)
+    case .request(let request): accept(request, at: now)
+    case .cancel(let id): takeBack(id, at: now)
     case .opened(let opened): handle(opened)
     case .page(let page): handle(page)
     case .data(let header): handle(header, at: now)
@@ -106,7 +117,7 @@ public struct PeerSession: Sendable {
     case .bitmap(let bitmap): handle(bitmap)
     case .promised(let promised): tell(.promised(promised.chunks), about: promised.handle, cost: promised.chunks.count)
     case .peers(let peers): tell(.peers(peers.entries), about: peers.handle, cost: peers.entries.count)
-    case .close(let handle): takeBack(handle)
+    case .close(let handle): takeBack(handle, at: now)
     case .goodbye(let goodbye): close(.remote(goodbye.code, goodbye.text))
     }
   }

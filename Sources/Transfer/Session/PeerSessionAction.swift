@@ -78,6 +78,25 @@ public struct HeldParts: Hashable, Sendable {
     self.wholeChunks = wholeChunks
     self.runs = runs
   }
+
+  /// Returns the pages that have the hash of a whole chunk.
+  func pagesOfWholeChunks(in pages: PageLayout) -> Set<UInt32> {
+    Set((0..<UInt32(pages.pageCount)).filter { hasWhole(in: pages.chunks(of: PageIndex($0))) })
+  }
+
+  private func hasWhole(in chunks: Range<Int>) -> Bool {
+    var chunk = chunks.lowerBound
+    while chunk < chunks.upperBound {
+      if chunk % 8 == 0, chunk + 8 <= chunks.upperBound, wholeChunks[chunk / 8] == 0 {
+        chunk += 8
+      } else if wholeChunks[chunk / 8] & 0x80 >> UInt8(chunk % 8) != 0 {
+        return true
+      } else {
+        chunk += 1
+      }
+    }
+    return false
+  }
 }
 
 /// A file that is served, as an answer to OPEN describes it.

@@ -29,6 +29,7 @@ public struct SessionDriver: Sendable {
   /// Whether the peer said so.
   private var hasSentBadData = false
   private var pace = UploadPace()
+  private var rehashBudget = RehashBudget()
 
   /// Begins the session of a connection whose handshake is done.
   /// - `role`: this node's role in the handshake whose hash this is.
@@ -114,6 +115,10 @@ public struct SessionDriver: Sendable {
     }
   }
 
+  /// Returns whether the node hashes a whole chunk again to answer a request. If not, the answer to `admit` is `notNow`.
+  /// - `byteCount`: bytes of the chunk; 0 if its leaf hashes are known.
+  public mutating func mayHash(_ byteCount: Int, at now: Instant) -> Bool { rehashBudget.take(byteCount, at: now) }
+
   // MARK: Sending
 
   /// Reports that a message of `send` is in the outbox.
@@ -147,6 +152,7 @@ public struct SessionDriver: Sendable {
   /// - `byteCount`: bytes of its leaves.
   public mutating func sent(_ piece: UploadPiece, byteCount: Int, at now: Instant) -> Bool {
     pace.sent(byteCount, at: now)
+    rehashBudget.sent(byteCount)
     sentChunks.note(piece.chunk, of: piece.handle)
     return !session.awaits(piece.chunk, of: piece.handle)
   }

@@ -40,6 +40,8 @@ public struct UploadState: Sendable {
     let leaves: LeafRange
     let wantsLeafHashes: Bool
     var nextLeaf: Int
+    /// Whether no leaf of the answer was sent.
+    var isUnsent: Bool { nextLeaf == leaves.first }
   }
 
   private var layouts: [FileHandle: ChunkLayout] = [:]
@@ -119,13 +121,16 @@ public struct UploadState: Sendable {
   }
 
   /// Handles CANCEL. It has no effect on a request that was answered in full, was refused or never came. Returns the
-  /// chunk of the request if its answer was not sent in full.
+  /// chunk of the request if its answer was not sent in full. `isUnsent`: whether no leaf of it was sent.
   @discardableResult
-  public mutating func cancel(_ id: RequestID) -> (handle: FileHandle, chunk: ChunkIndex)? {
+  public mutating func cancel(_ id: RequestID) -> (handle: FileHandle, chunk: ChunkIndex, isUnsent: Bool)? {
     guard let place = requests.firstIndex(where: { $0.id == id }) else { return nil }
     let request = requests.remove(at: place)
-    return (request.handle, request.chunk)
+    return (request.handle, request.chunk, request.isUnsent)
   }
+
+  /// Returns how many requests for a file wait of whose answers no leaf was sent.
+  func unsentCount(of handle: FileHandle) -> Int { requests.count { $0.handle == handle && $0.isUnsent } }
 
   /// Returns whether leaves of a chunk wait to be sent.
   public func awaits(_ chunk: ChunkIndex, of handle: FileHandle) -> Bool {

@@ -175,7 +175,7 @@ extension Settings {
   func loadSwarmKey() throws(Failure) -> SwarmKey? {
     guard let swarmKey else { return nil }
     do throws(SecretFileError) {
-      return try SecretFile.read(swarmKey) { SwarmKey(SecretKey(copying: $0)) }
+      return try SwarmKey(file: swarmKey)
     } catch {
       throw Failure(error)
     }

@@ -24,9 +24,9 @@ struct SessionFile {
       fileID: fileID, key: key, chunkSize: 4, leafSize: 1, chunksPerPage: file.tree.pages.chunksPerPage)
   }
 
-  /// The leaves of a chunk that a partial server has.
+  /// The leaves of a chunk that a partial server has. It has the first one of each, so any page may be asked for.
   func part(of chunk: ChunkIndex) -> UInt64 {
-    file.layout.contains(chunk) ? UInt64(chunk.rawValue) & file.layout.leaves(of: chunk).mask : 0
+    file.layout.contains(chunk) ? UInt64(chunk.rawValue | 1) & file.layout.leaves(of: chunk).mask : 0
   }
 
   func served(isPartial: Bool) -> ServedFile {

@@ -8,8 +8,8 @@ enum Handshakes {
   static let target = Target("handshake", seeds: seeds, run)
 
   private static let ways: [(suite: CipherSuite, swarm: SwarmKey?)] = [
-    (.chaChaPoly, nil), (.chaChaPoly, SwarmKey(key(5))), (CipherSuite.available[0], nil),
-    (CipherSuite.available[0], SwarmKey(key(5))),
+    (.chaChaPoly, nil), (.chaChaPoly, swarmKey(5)), (CipherSuite.available[0], nil),
+    (CipherSuite.available[0], swarmKey(5)),
   ]
   private static let dialerIdentity = StaticIdentity(secret: key(1))
   private static let listenerIdentity = StaticIdentity(secret: key(2))
@@ -30,6 +30,10 @@ enum Handshakes {
 
   private static func key(_ fill: UInt8) -> SecretKey {
     SecretKey(copying: [UInt8](repeating: fill, count: 32).span.bytes)
+  }
+
+  private static func swarmKey(_ fill: UInt8) -> SwarmKey {
+    do throws(SwarmKeyFault) { return try SwarmKey(key(fill)) } catch { preconditionFailure("\(error)") }
   }
 
   private static func dialer(_ way: Int, pinned: PeerID? = nil) -> ChannelHandshake {
