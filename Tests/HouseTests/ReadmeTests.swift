@@ -64,7 +64,7 @@ import Testing
   }
 
   @Test func `the first program in docs/embedding.md is also built as top-level code`() throws {
-    let file = try Repository.text("Tests/Example/Sources/p2preadme/main.swift")
+    let file = try Repository.text("Examples/Sources/p2preadme/main.swift")
     let program = file.components(separatedBy: "// EMBEDDING\n")
     #expect(
       program.count == 3
@@ -83,7 +83,7 @@ import Testing
   }
 
   @Test func `the first program of the articles is the program that is built`() throws {
-    let program = try Repository.text("Tests/Example/Sources/p2pfirst/Fetch.swift")
+    let program = try Repository.text("Examples/Sources/p2pfirst/Fetch.swift")
     let shown = TestedPrograms.shown(in: try Repository.text("Sources/P2P/P2P.docc/FirstProgram.md"))
     let lines = program.components(separatedBy: "\n").drop {
       $0.hasPrefix("//") || $0.hasPrefix("import ") || $0.isEmpty
