@@ -2,6 +2,12 @@
 // The rooms of p2pnode. An arrow in this file is the only permission to import; Tests/HouseTests checks it.
 import PackageDescription
 
+// `P2PNODE_COMMIT=$(scripts/commit) swift build` builds a program whose `--version` names the commit. A C macro takes it, so
+// other characters are removed.
+let commit = (Context.environment["P2PNODE_COMMIT"] ?? "").prefix(20).filter {
+  $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-")
+}
+
 let package = Package(
   name: "p2pnode",
   products: [
@@ -30,6 +36,8 @@ let package = Package(
 
     // SHA-256 of several messages side by side.
     .target(name: "CSHA256"),
+    // Another commit compiles this target alone.
+    .target(name: "CCommit", cSettings: [.define("P2PNODE_COMMIT", to: "\"\(commit)\"")]),
 
     // The safe faces of the C rooms.
     .target(name: "Sodium", dependencies: ["CSodium"]),
@@ -63,8 +71,8 @@ let package = Package(
     .executableTarget(
       name: "p2pnode",
       dependencies: [
-        "PeerNode", "MetricsHTTP", "CommandSettings", "Screen", "Content", "Wire", "Transfer", "Storage", "Posix",
-        "Sodium",
+        "CCommit", "PeerNode", "MetricsHTTP", "CommandSettings", "Screen", "Content", "Wire", "Transfer", "Storage",
+        "Posix", "Sodium",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -1,11 +1,11 @@
-// Shows ThreadSanitizer the slow paths of `Synchronization.Mutex`; linked into the tests by `scripts/sanitize thread`.
+// Shows ThreadSanitizer the slow paths of `Synchronization.Mutex`. `scripts/sanitize thread` links it into the tests.
 //
-// The fast paths are compiled into our own modules, where ThreadSanitizer sees the atomic operations. A contended lock
-// goes through these three functions of the Swift runtime, which is not built with ThreadSanitizer. Without this file
-// each contended lock is reported as a race on the value that it guards.
+// The compiler puts the fast paths into our own modules, where ThreadSanitizer sees the atomic operations. A contended lock
+// calls these three functions of the Swift runtime, which is not built with ThreadSanitizer. Without this file
+// ThreadSanitizer reports each contended lock as a race on the value that the lock guards.
 //
-// `swift_context` is the register in which Swift passes `self`: the address of the lock's word, by which ThreadSanitizer
-// knows the fast paths as well.
+// Swift passes `self` in the register that `swift_context` names: the address of the lock's word. ThreadSanitizer sees the
+// same address in the fast paths.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdbool.h>

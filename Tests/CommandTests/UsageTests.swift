@@ -2,6 +2,8 @@
 import Foundation
 import Testing
 
+@testable import p2pnode
+
 struct UsageTests {
   private let workbench = Workbench()
   private static let fileID = String(repeating: "ab", count: 32)
@@ -116,6 +118,13 @@ struct UsageTests {
       #expect(child.code == 0, "\(child)")
       #expect(!child.stdout.bytes.isEmpty, "\(child)")
     }
+  }
+
+  @Test func `the version names the program and the commit, if the build named one`() throws {
+    let version = try workbench.run("--version")
+    #expect(version.code == 0 && version.stdout.text == Version.line() + "\n", "\(version)")
+    #expect(Version.line(commit: "") == "p2pnode \(Version.number)")
+    #expect(Version.line(commit: "0123456789ab") == "p2pnode \(Version.number) (0123456789ab)")
   }
 
   @Test func `a get without any peer exits with 69`() throws {

@@ -64,13 +64,39 @@ import Testing
   }
 
   @Test func `the first program in docs/embedding.md is also built as top-level code`() throws {
-    let file = try Repository.text("Tests/Example/Sources/p2preadme/main.swift")
+    let file = try Repository.text("Examples/Sources/p2preadme/main.swift")
     let program = file.components(separatedBy: "// EMBEDDING\n")
     #expect(
       program.count == 3
         && program[1].split(separator: "\n")
           == TestedPrograms.shown(in: embedding)[0].filter { !$0.isEmpty }.map { $0[...] }
     )
+  }
+}
+
+@Suite struct PicturesTests {
+  @Test func `the chart of the speed shows the table of docs/performance.md`() throws {
+    let chart = try Repository.text("docs/speed.svg")
+    let readme = try Repository.text("README.md")
+    let rows = Pattern(#"(?m)^\| (\d+) × 10 MB/s, 100 MiB \| ([\d.]+) MB/s \| ([\d.]+) × one \|$"#)
+      .matches(in: try Repository.text("docs/performance.md"))
+    #expect(rows.count == 3)
+    for row in rows {
+      #expect(chart.contains(">\(row[2]) MB/s, \(row[3]) times one source<"), "run scripts/chart: \(row)")
+    }
+    let speeds = rows.map { $0[2] }
+    #expect(readme.contains("10 MB/s each: \(speeds[0]), \(speeds[1]) and \(speeds[2]) MB/s"))
+  }
+
+  @Test func `every picture of a page has a title and a description`() throws {
+    let image = Pattern(#"!\[([^\]]+)\]\((?:docs/)?([a-z]+\.svg)\)"#)
+    let pages = try ["README.md", "docs/performance.md", "docs/architecture.md"].map(Repository.text)
+    let names = pages.flatMap { image.matches(in: $0).map { $0[2] } }
+    #expect(names.count > 2)
+    for name in names {
+      let picture = try Repository.text("docs/\(name)")
+      #expect(picture.contains("<title") && picture.contains("<desc") && picture.contains("role=\"img\""), "\(name)")
+    }
   }
 }
 
@@ -83,7 +109,7 @@ import Testing
   }
 
   @Test func `the first program of the articles is the program that is built`() throws {
-    let program = try Repository.text("Tests/Example/Sources/p2pfirst/Fetch.swift")
+    let program = try Repository.text("Examples/Sources/p2pfirst/Fetch.swift")
     let shown = TestedPrograms.shown(in: try Repository.text("Sources/P2P/P2P.docc/FirstProgram.md"))
     let lines = program.components(separatedBy: "\n").drop {
       $0.hasPrefix("//") || $0.hasPrefix("import ") || $0.isEmpty

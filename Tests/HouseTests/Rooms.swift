@@ -24,6 +24,7 @@ enum Rooms {
     "CLinux": Room(),
     "CSQLiteLibrary": Room(),
     "CSHA256": Room(),
+    "CCommit": Room(),
     "Sodium": Room(["CSodium"]),
     "Posix": Room(["CLinux"], toolchain: ["Glibc"]),
     "SQLite": Room(["CSQLiteLibrary"]),
@@ -39,7 +40,7 @@ enum Rooms {
     "CommandSettings": Room(["Content", "Wire", "Storage", "Posix"]),
     "Screen": Room(isPure: true),
     "p2pnode": Room(
-      libraries.union(["PeerNode", "MetricsHTTP", "CommandSettings", "Screen", "ArgumentParser"]),
+      libraries.union(["CCommit", "PeerNode", "MetricsHTTP", "CommandSettings", "Screen", "ArgumentParser"]),
       toolchain: ["Synchronization"]),
   ]
 

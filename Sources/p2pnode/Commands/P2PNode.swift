@@ -5,9 +5,6 @@ import Posix
 
 @main
 struct P2PNode: ParsableCommand {
-  /// The version of the program, its manual and its packages. They read it with `--version`.
-  static let version = "0.1.0"
-
   static let configuration = CommandConfiguration(
     commandName: "p2pnode",
     abstract: "Moves large files from many machines to many, and never leaves a wrong byte.",
@@ -26,7 +23,7 @@ struct P2PNode: ParsableCommand {
 
       'p2pnode help VERB' has examples for each. After '--' all words are names, also those that begin with a hyphen.
       """,
-    version: version,
+    version: Version.line(),
     // Each verb sets its name, because deriving the name from the type takes longer than a handshake.
     subcommands: [
       Serve.self, Send.self, Get.self, Receive.self, Ls.self, ID.self, Link.self, Verify.self, Parts.self,

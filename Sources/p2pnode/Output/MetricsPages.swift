@@ -98,7 +98,8 @@ extension Exposition {
   fileprivate init(startedAt: Int64) {
     self.init()
     add(
-      "p2pnode_build_info", .gauge, "1, with the version of the program.", [.init(1, [("version", P2PNode.version)])])
+      "p2pnode_build_info", .gauge, "1, with the version of the program and its commit.",
+      [.init(1, [("version", Version.number), ("commit", Version.commit)])])
     add("p2pnode_start_time_seconds", .gauge, "When it started, in seconds since 1970.", startedAt)
   }
 

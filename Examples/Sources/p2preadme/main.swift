@@ -1,6 +1,8 @@
 // The first program of docs/embedding.md as top-level code. HouseTests compares the two.
 //
-//   p2preadme IMAGES STATE COPIES
+//   swift run --package-path Examples p2preadme IMAGES STATE COPIES
+//
+// IMAGES must have a file disk.img.
 import P2P
 
 let (images, state, copies) = (CommandLine.arguments[1], CommandLine.arguments[2], CommandLine.arguments[3])

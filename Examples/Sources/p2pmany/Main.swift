@@ -1,7 +1,8 @@
-// One process with one port serves a folder. At the same time it fetches the files of other folders, each from another
-// node. It uses only the public API of the library.
+// Runs a node for each FOLDER, and one node that serves OWN and fetches all files of the others at once, through one port.
 //
-//   p2pmany OWN FOLDER… COPIES
+//   swift run --package-path Examples p2pmany OWN FOLDER… COPIES
+//
+// It uses only the public API of the library.
 import P2P
 
 @main

@@ -1,4 +1,6 @@
-// The program of the article FirstProgram. HouseTests compares the two.
+// The program of the article `Sources/P2P/P2P.docc/FirstProgram.md`: HouseTests compares the two.
+//
+//   swift run --package-path Examples p2pfirst FILEID HOST:PORT FOLDER KEYFILE
 import Dispatch
 import Foundation
 import P2P
