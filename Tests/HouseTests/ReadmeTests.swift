@@ -16,6 +16,15 @@ import Testing
     embedding = try Repository.text("docs/embedding.md")
   }
 
+  @Test func `the README has the two commands that do all the set-up`() throws {
+    let readme = try Repository.text("README.md")
+    for command in ["scripts/demo", "scripts/test"] {
+      #expect(readme.contains("\n\(command) "), "\(command)")
+      #expect(try Repository.text(command).contains("\nscripts/install"), "\(command) installs what is missing")
+    }
+    #expect(try Repository.text(".ci/run").contains(" scripts/test\n"))
+  }
+
   @Test func `every path that the documents name exists`() {
     let place = Pattern(#"`((?:Sources|Tests|Protocol|packaging|docs|scripts|\.ci)/[^` ]*)`"#)
     let names = pages.flatMap { place.matches(in: $0).map { $0[1] } }
