@@ -71,7 +71,7 @@ struct SwarmTests {
     #expect(get.code == 75, "\(get)")
     let last = get.stderr.lines.last ?? ""
     #expect(last.contains("ask the source for the ID of the file as it is now"), "\(get)")
-    #expect(last.contains("of 6 chunks of this one are here in ./.\(fileID.prefix(16)).p2p-part"), "\(get)")
+    #expect(last.contains("of 6 chunks are here in ./.\(fileID.prefix(16)).p2p-part"), "\(get)")
   }
 
   @Test func `get ends if its only peer replaces the file, and asks for the new ID`() throws {

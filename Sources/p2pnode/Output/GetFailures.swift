@@ -122,7 +122,7 @@ final class GetFailures: DownloadObserver {
         // The same command would not find a peer.
         return Failure(
           Exit.tryAgain,
-          "no peer is left\(waited)\(reasons): ask the source for the ID of the file as it is now; of this one "
+          "no peer is left\(waited)\(reasons): ask the source for the ID of the file as it is now; "
             + "\(chunks) here\(kept.map { " in \($0)" } ?? "")")
       }
       return Failure(Exit.tryAgain, "no peer is left\(waited)\(reasons)\(resume)")
