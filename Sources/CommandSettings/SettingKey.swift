@@ -128,49 +128,57 @@ package enum SettingKey: String, CaseIterable, Sendable {
   package var meaning: String {
     switch self {
     case .listen:
-      "Where serve accepts peers; port 0 is any free one. [::] is IPv4 as well. Where nobody asks for an address and this "
-        + "one is taken, any free port. A get listens on any free port, unless its own --listen says otherwise."
-    case .uploadLimit: "Bytes a second that may leave, in all: 10M, 1Gi; none is no limit."
-    case .downloadLimit: "Bytes a second that get fetches, in all: 10M, 1Gi; none is no limit."
+      "The address where serve accepts peers; port 0 is any free port. [::] includes IPv4. If this is not set and the "
+        + "default port is in use, serve takes any free port. get ignores this setting: it listens on any free port, or as "
+        + "its own --listen says."
+    case .uploadLimit: "Upload limit in bytes per second, for example 10M or 1Gi; none is no limit."
+    case .downloadLimit: "Download limit of get in bytes per second, for example 10M or 1Gi; none is no limit."
     case .uploadLimitPerPeer:
-      "Bytes a second that may leave for one peer: 10M, 1Gi; none is no limit. All connections from one address count "
-        + "together."
+      "Upload limit for each peer in bytes per second, for example 10M or 1Gi; none is no limit. All connections from "
+        + "one address share the limit."
     case .maxConnections:
-      "Peers that may be connected from outside at a time; auto is 1024, or fewer if the limit of open files is low."
+      "The most connections to accept at a time; auto: 1024, or fewer if few files can be open."
     case .allow:
-      "The PeerIDs that serve serves, joined by commas, or a line each; all is everybody. They come with get --identity."
+      "The PeerIDs of the peers that serve serves, separated by commas, or one a line; all is every peer. Those peers use "
+        + "get --identity."
     case .metrics:
-      "Where serve and get answer GET /metrics, /ready and /live: an address such as 127.0.0.1:9464; off is nowhere. Anyone "
-        + "who can reach it may read it. If it is in use, a get whose command line does not name it warns and goes on without."
+      "The address where serve and get answer GET /metrics, /ready and /live, for example 127.0.0.1:9464; off is none. "
+        + "Anyone who can reach the address can read them. If the address is in use, a get without --metrics prints a "
+        + "warning and continues without metrics."
     case .folders:
-      "The folders that have an ID of their own when they are served: top is the served folder and each folder directly in "
-        + "it, all is every folder, none is no folder."
-    case .hidden: "Whether serve and id take in files and folders whose names begin with a dot."
+      "The folders to which serve gives an ID: top is the served folder and each folder directly in it, all is every "
+        + "folder, none is no folder."
+    case .hidden: "Whether serve and id include hidden files and folders (names that begin with a dot)."
     case .followLinks:
-      "Whether serve and id take the target of a symbolic link as a file, wherever it is, in place of the link."
+      "Whether serve and id follow symbolic links: the target, wherever it is, counts as a file."
     case .exclude:
-      "Patterns of files and folders that serve and id leave out, joined by commas, or a line each. A pattern without / is "
-        + "about names: *.log. A pattern with / is about paths from the folder on: /build, or data/**/tmp."
-    case .jobs: "Downloads that a get of several IDs runs at a time."
-    case .workers: "Parallel workers of get, each with chunks of one peer in flight; fewer if there are fewer peers."
-    case .retries: "Times that get tries a chunk again after each peer that has it failed."
-    case .chunkTimeout: "Seconds that a chunk may take."
+      "Patterns of files and folders that serve and id leave out, separated by commas, or one a line. A pattern without / "
+        + "matches names: *.log. A pattern with / matches the path in the folder: /build, or data/**/tmp."
+    case .jobs: "The most IDs that one get fetches at a time."
+    case .workers:
+      "Number of parallel workers of get, each with one peer at a time; never more than peers."
+    case .retries: "Number of retries of a chunk after every peer that has it failed."
+    case .chunkTimeout: "Time limit for one chunk, in seconds."
     case .wait:
-      "How long get waits without progress for peers that have what it lacks: 30s, 10m, 2h or forever. none: it ends as soon "
-        + "as its peers and retries are used up."
+      "How long get waits for peers while there is no progress: 30s, 10m, 2h or forever. With none, it ends when no peer "
+        + "or no retry is left."
     case .zone:
-      "The part of the network in which this node is, such as rack12: every peer hears it. A get prefers peers of the same "
-        + "zone, and the gets of a zone together bring each chunk into it about once. none: the node announces no zone."
+      "The part of the network where this node is, for example rack12. The node tells every peer its zone. get prefers peers "
+        + "of the same zone, and the nodes of a zone together fetch each chunk from outside about once. With none, the node "
+        + "announces no zone."
     case .lan:
-      "Where peers are looked for and may find this node: on is this machine and its local networks, machine is this machine "
-        + "alone, off is nowhere. In the environment off means machine: P2PNODE_LAN=off. To turn both off, use --no-lan or lan = off here."
-    case .cipher: "auto is AES-256-GCM where the processor has it, else ChaCha20-Poly1305; aes; chacha."
-    case .swarmKey: "The file of a private swarm's key, from this file's folder on; none is a public node."
+      "Where the node looks for peers and lets them find it: on is this machine and its local networks, machine is only this "
+        + "machine, off is nowhere. In the environment P2PNODE_LAN=off means machine. To turn off both, use --no-lan or "
+        + "lan = off in this file."
+    case .cipher:
+      "aes is AES-256-GCM, chacha is ChaCha20-Poly1305, auto is aes where the processor has it, else chacha."
+    case .swarmKey:
+      "The file with the key of a private swarm; a relative path starts at the folder of this file. none is a public node."
     case .identity:
-      "The file of this node's secret key, from this file's folder on, made if missing. none: serve has one in its state "
-        + "folder, get a fresh one each time."
+      "The file with this node's secret key, created if it does not exist; a relative path starts at the folder of this "
+        + "file. With none, serve uses a key in its configuration folder, and get uses a new key each time."
     case .logLevel:
-      "How much is said on stderr: error, warning, info, or debug, which is also who connects, and every chunk of a get."
+      "The least important lines on stderr: error, warning, info, or debug (every peer and chunk)."
     }
   }
 }

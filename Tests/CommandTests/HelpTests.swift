@@ -103,7 +103,7 @@ struct HelpTests {
       #expect(text.utf8.count > 300, "\(file)")
     }
     let get = try String(contentsOfFile: "\(root)/man/man1/p2pnode-get.1", encoding: .utf8)
-    for word in [".TH ", ".SH EXAMPLES", "chunk\\-timeout", "Seconds that a chunk may take"] {
+    for word in [".TH ", ".SH EXAMPLES", "chunk\\-timeout", "Time limit for one chunk"] {
       #expect(get.contains(word), "\(word)")
     }
     for word in [".SH ENVIRONMENT", "P2PNODE_HOME", ".SH FILES", "identity"] { #expect(get.contains(word), "\(word)") }

@@ -5,25 +5,28 @@ import Storage
 
 struct Config: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "config", abstract: "Prints the settings in force, and where each comes from.",
+    commandName: "config", abstract: "Prints the current settings and the origin of each.",
     discussion: """
-      Reads the environment and the configuration file as 'serve' and 'get' do. What it prints is such a file itself, with \
-      each value's origin beside it. The command line wins over the environment (P2PNODE_UPLOAD_LIMIT for upload-limit), \
-      the environment over the file, the file over the default.
+      Reads the environment and the configuration file as 'serve' and 'get' do. The output is itself a valid \
+      configuration file, with the origin of each value in a comment. Options on the command line override the \
+      environment (P2PNODE_UPLOAD_LIMIT for upload-limit). The environment overrides the file. The file overrides \
+      the defaults.
 
-      The file is ~/.config/p2pnode/config ($P2PNODE_HOME/config/config where P2PNODE_HOME is set): lines of 'key = value', \
-      in which # begins a comment.
+      The file is ~/.config/p2pnode/config, or $P2PNODE_HOME/config/config if P2PNODE_HOME is set. It has lines of \
+      'key = value'; # begins a comment.
 
-      If swarm-key names a file that cannot be used, the last line says so, and the exit code is 66.
+      If 'config' cannot use the file that swarm-key names, it prints an error and exits with 66.
 
         p2pnode config
         p2pnode config --default > p2pnode.config
       """)
 
-  @Flag(name: .customLong("default"), help: "Print a file to start from: every key with its meaning and its default.")
+  @Flag(
+    name: .customLong("default"),
+    help: "Print a configuration file to start from: every key with its meaning and its default.")
   var isDefault = false
 
-  @Flag(help: "One JSON object a key on stdout.")
+  @Flag(help: "Print each setting as a JSON object, one a line, on stdout.")
   var json = false
 
   @OptionGroup var place: ConfigOption
@@ -58,9 +61,9 @@ struct Config: ParsableCommand {
   static var page: String {
     var text = """
       # The settings of p2pnode: lines of 'key = value'. Every line here is a comment with the default: remove its '#'.
-      # The place of this file: \(StateFolders.configFileForPeople). Or name it: --config FILE.
-      # The command line wins over the environment (P2PNODE_UPLOAD_LIMIT), that over this file.
-      # 'p2pnode config' prints what is in force. A running 'serve' or 'get' reads again what it uses of these, on SIGHUP:
+      # Save it as \(StateFolders.configFileForPeople), or name it with --config FILE.
+      # The command line overrides the environment (P2PNODE_UPLOAD_LIMIT). The environment overrides this file.
+      # 'p2pnode config' prints the current settings. On SIGHUP a running 'serve' or 'get' reads these keys again:
       # \(SettingKey.allCases.filter(\.isReloaded).map(\.rawValue).joined(separator: ", ")).
 
       """

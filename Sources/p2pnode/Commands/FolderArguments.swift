@@ -35,32 +35,37 @@ extension FolderFilter {
 struct FolderArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Of a folder, fetch only paths that match; 'docs', '*.txt' and 'a/**/b' are patterns, joined by commas. With "
-        + "--exclude, the last pattern that matches decides. May be repeated.", valueName: "GLOB"))
+      "Fetch only paths of the folder that match these patterns, such as 'docs', '*.txt' or 'a/**/b', separated by "
+        + "commas. If --include and --exclude both match a path, the last pattern decides. May be repeated.",
+      valueName: "GLOB"))
   var include: [PlacedPatterns] = []
 
   @Option(
-    help: ArgumentHelp("Of a folder, leave out paths that match, joined by commas. May be repeated.", valueName: "GLOB")
-  )
+    help: ArgumentHelp(
+      "Leave out paths of the folder that match these patterns, separated by commas. May be repeated.",
+      valueName: "GLOB"))
   var exclude: [PlacedPatterns] = []
 
-  @Flag(help: "Bring a folder that exists to this version: -o names the folder itself. Only what differs is fetched.")
+  @Flag(help: "Update an existing folder to this version; -o names the folder itself. 'get' fetches only what differs.")
   var update = false
 
-  @Flag(help: "At the end of --update, delete names that the version does not have; never hidden or left-out ones.")
+  @Flag(
+    help:
+      "At the end of --update, delete files and folders that this version does not have, except hidden and excluded ones."
+  )
   var delete = false
 
-  @Flag(help: "With --delete, delete hidden names as well.")
+  @Flag(help: "With --delete, also delete hidden files and folders.")
   var hidden = false
 
   @Option(
     help: ArgumentHelp(
-      "Copy files of this folder instead of fetching them, as far as they are the same. May be repeated.",
+      "Copy data that is the same from the files of this folder instead of fetching it. May be repeated.",
       valueName: "DIR"),
     completion: .directory)
   var reuse: [String] = []
 
-  @Flag(help: "Of a folder, only print what would be added, changed, kept and deleted.")
+  @Flag(help: "Only print what 'get' would add, change, keep and delete in the folder.")
   var dryRun = false
 
   /// Throws if options of `get` exclude each other.

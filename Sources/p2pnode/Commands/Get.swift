@@ -10,132 +10,145 @@ import Wire
 
 struct Get: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "get", abstract: "Fetches files and folders from peers, many at once.",
+    commandName: "get", abstract: "Fetches files and folders from many peers in parallel.",
     discussion: """
-      Nothing that a peer sends is trusted: a file that is finished is the right one. What was interrupted is continued by \
-      the same command. Besides the peers that --peer names, those on this machine and its local networks are found. Also \
-      asked are the peers in P2PNODE_PEERS (separated by commas or white space) and in the file ~/.config/p2pnode/peers \
-      (one a line, # begins a comment; below $P2PNODE_HOME/config where that is set). 'p2pnode config' says where options \
-      can be kept.
+      'get' verifies all data that peers send, so a finished file is always the right one. The same command \
+      continues an interrupted download.
 
-      ID may be a link, which names peers as well: p2pnode:ID/name=disk.img/peer=192.0.2.1:9800. A shell leaves it as it is.
+      'get' asks the peers that --peer names, and the peers that it finds on this machine and its local networks. It \
+      also asks the peers in P2PNODE_PEERS (separated by commas or white space) and in the file \
+      ~/.config/p2pnode/peers, or $P2PNODE_HOME/config/peers if P2PNODE_HOME is set. That file has one peer a line; \
+      # begins a comment. 'p2pnode help config' explains how to set options permanently.
 
-      Several IDs are fetched side by side, --jobs of them at a time. If one fails, the others go on. The path of each \
-      finished one is a line on stdout. Lines on stderr begin with the first digits of the ID in brackets, JSON events have \
-      the member 'id'. The exit code is that of the first ID that failed. --input-file has one ID or link a line, and after \
-      a tab the path of its output if that is not the place of -o; lines that begin with # are comments.
+      ID may also be a link, which can name peers: p2pnode:ID/name=disk.img/peer=192.0.2.1:9800. A link needs no \
+      quotes in a shell.
 
-      Of a file that another 'p2pnode serve' of yours offers on this machine, or on the local network:
+      Several IDs are fetched in parallel, --jobs at a time. If one fails, the others continue. 'get' prints the \
+      path of each finished file or folder on stdout. Lines on stderr begin with the first digits of the ID in \
+      brackets; JSON events have the member 'id'. The exit code is that of the first ID that failed. A file for \
+      --input-file has one ID or link a line, with a tab and an output path after it if the output is not in the \
+      place of -o. Lines that begin with # are comments.
+
+      To fetch a file that another 'p2pnode serve' offers on this machine or on the local network:
 
         ID=\(ExampleID.file)
         p2pnode get $ID -o copy.img
 
-      From peers that are named, into the folder for downloads, and then offered to others for ten minutes:
+      To ask a given peer, save the file in the current folder, and then offer it to others for ten minutes:
 
         p2pnode get $ID \\
             --peer 127.0.0.1:9800 -o ./ --keep-serving=10m
 
-      Straight into another program:
+      To pipe the file into another program:
 
         p2pnode get $ID -o - | sha256sum
 
-      All that a list names, two at a time:
+      To fetch every ID of a list, two at a time:
 
         p2pnode id images/disk.img | cut -c 1-64 | p2pnode get --input-file - --jobs 2
       """)
 
   @Argument(
     help: ArgumentHelp(
-      "64 hexadecimal digits, as printed by 'p2pnode serve', or a link, as printed by 'p2pnode link'. May be repeated.",
+      "The ID of a file or folder (64 hexadecimal digits, printed by 'p2pnode serve'), or a link (printed by "
+        + "'p2pnode link'). May be repeated.",
       valueName: "ID"))
   var ids: [String] = []
 
   @Option(
-    help: ArgumentHelp("Fetch what a file names, one ID or link a line; - is standard input.", valueName: "FILE"),
+    help: ArgumentHelp("Read IDs and links from this file, one a line; - is standard input.", valueName: "FILE"),
     completion: .file())
   var inputFile: String?
 
-  @Option(help: ArgumentHelp("Of several IDs, fetch so many at a time: 4.", valueName: "N"))
+  @Option(help: ArgumentHelp("Fetch at most N IDs at a time (default 4).", valueName: "N"))
   var jobs: String?
 
   @Option(
     help: ArgumentHelp(
-      "A peer to ask, by default at port \(ProtocolDefaults.port); all addresses of a host are, and it is looked up "
-        + "again while the download runs. With PEERID, 'get' talks there only to that peer, or to one that it found there by itself. May be repeated.",
+      "A peer to ask (default port \(ProtocolDefaults.port)). 'get' uses all addresses of the host name, and looks the name up "
+        + "again during the download. With PEERID, 'get' accepts only that peer at the address, or a peer that it found "
+        + "there itself. May be repeated.",
       valueName: "[PEERID@]HOST[:PORT]"))
   var peer: [String] = []
 
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Where to put it, or - for stdout, to which a folder goes as a tar archive. A file goes into a folder that exists, "
-        + "under the name that the peers suggest. For a folder, PATH is its new name, and PATH/ a folder that it goes into. Of several IDs: a folder for all.",
+      "The output, or - for stdout (a folder becomes a tar archive). For a file: its new path, or an existing folder, "
+        + "where the file gets the name that the peers suggest. For a folder: its new path; with a / at the end, the "
+        + "folder to put it into. For several IDs: one folder for all outputs.",
       valueName: "PATH"),
     completion: .file())
   var output: String?
 
   @Option(
     help: ArgumentHelp(
-      "Parallel workers, each with chunks of one peer in flight: 8; fewer if there are fewer peers.", valueName: "N"))
+      "Number of parallel workers (default 8). Each worker fetches from one peer at a time, so there are never more "
+        + "workers than peers.", valueName: "N"))
   var workers: String?
 
   @Option(
-    help: ArgumentHelp("Times that a chunk is tried again after each peer that has it failed: 3.", valueName: "N"))
+    help: ArgumentHelp("Number of retries of a chunk after every peer that has it failed (default 3).", valueName: "N"))
   var retries: String?
 
-  @Option(help: ArgumentHelp("Seconds that a chunk may take: 30.", valueName: "SECONDS"))
+  @Option(help: ArgumentHelp("Time limit for one chunk, in seconds (default 30).", valueName: "SECONDS"))
   var chunkTimeout: String?
 
   @Option(
     help: ArgumentHelp(
-      "Answer GET /metrics (for Prometheus), /ready (whether all is there) and /live here, such as 127.0.0.1:9464.",
+      "Answer GET /metrics (for Prometheus), /ready (whether the download is complete) and /live at this address, for "
+        + "example 127.0.0.1:9464.",
       valueName: "HOST:PORT"))
   var metrics: String?
 
   @Option(
     help: ArgumentHelp(
-      "How long to wait without progress for peers that have it: 30s, 10m, 2h, forever, or none. So 'get' may start before "
-        + "'serve', and a lost link may come back. Without it, 'get' ends when its peers and retries are used up.",
+      "How long to wait for peers while there is no progress: 30s, 10m, 2h, forever, or none (default). With it, 'get' "
+        + "may start before 'serve', and continues after a network failure. With none, 'get' ends when no peer or no "
+        + "retry is left.",
       valueName: "TIME"))
   var wait: String?
 
   @Option(
-    help: ArgumentHelp("Bytes a second that are fetched, in all: 10M, 1Gi …, or none.", valueName: "RATE"))
+    help: ArgumentHelp(
+      "Download limit in bytes per second, for example 10M or 1Gi; none for no limit (default none).", valueName: "RATE"
+    ))
   var downloadLimit: String?
 
-  @Flag(help: "Give nothing to others.")
+  @Flag(help: "Send nothing to other peers.")
   var noUpload = false
 
   @Option(
     help: ArgumentHelp(
-      "Go on offering the finished file: --keep-serving until it is stopped, --keep-serving=10m for a time (30s, 2h).",
+      "Offer the finished file to other peers: --keep-serving until 'get' is stopped, --keep-serving=10m for 10 minutes.",
       valueName: "TIME"))
   var keepServing: Stay?
 
   @Option(
     help: ArgumentHelp(
-      "A program to run after each completed download, with the absolute path of the output as its only argument, and the "
-        + "ID in P2PNODE_ID. No shell reads it. Its output goes to stderr; if it fails, that is said, and the exit code stays.",
+      "Run this program after each completed download, with the absolute path of the output as its only argument and "
+        + "the ID in P2PNODE_ID. 'get' starts it without a shell. Its output goes to stderr. If it fails, 'get' prints an "
+        + "error and does not change its own exit code.",
       valueName: "PROGRAM"),
     completion: .file())
   var exec: String?
 
-  @Flag(help: "One JSON object an event on stdout.")
+  @Flag(help: "Print each event as a JSON object, one a line, on stdout.")
   var json = false
 
-  @Flag(help: "At the end, say what took the time, and what would have made it faster.")
+  @Flag(help: "At the end, print what took the time and what would make the download faster.")
   var explain = false
 
-  @Flag(help: "Nothing on stderr but errors.")
+  @Flag(help: "Print only errors on stderr.")
   var quiet = false
 
-  @Flag(help: "A line for every chunk, also on a terminal.")
+  @Flag(help: "Print a line for every chunk, also on a terminal.")
   var verbose = false
 
   @Flag(
     help: ArgumentHelp(
-      "Replace the file that -o names, if it exists. A suggested name never replaces a file. With --update: update the "
-        + "folder, even if it seems to be another one."))
+      "Replace the file that -o names, if it exists. 'get' never replaces a file under a name that peers suggest. With "
+        + "--update: update the folder even if it seems to be another one."))
   var force = false
 
   @OptionGroup var folder: FolderArguments

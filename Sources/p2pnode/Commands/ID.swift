@@ -10,9 +10,9 @@ struct ID: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "id", abstract: "Prints the IDs of files and folders.",
     discussion: """
-      Prints lines as sha256sum does: the ID, two spaces, the path (with what moves a cursor escaped). The path of a folder \
-      ends in /. The ID of a folder stands for its files, their names and contents, its links and its empty folders. It is \
-      the ID that 'serve' prints, if both leave out the same files.
+      Prints lines like sha256sum: the ID, two spaces, the path (with control characters escaped). The path of a \
+      folder ends with /. The ID of a folder stands for its files, their names and contents, its links and its empty \
+      folders. 'id' and 'serve' print the same ID if both leave out the same files.
 
         p2pnode id images/disk.img
         p2pnode id images
@@ -25,7 +25,7 @@ struct ID: ParsableCommand {
 
   @OptionGroup var place: ConfigOption
 
-  @Flag(help: "One JSON object an event on stdout.")
+  @Flag(help: "Print each event as a JSON object, one a line, on stdout.")
   var json = false
 
   func run() throws {

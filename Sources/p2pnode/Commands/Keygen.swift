@@ -7,18 +7,18 @@ struct Keygen: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "keygen", abstract: "Makes the key of a private swarm.",
     discussion: """
-      The file holds 32 random bytes and is readable by its owner alone. Copy it to every machine of the swarm.
+      Writes 32 random bytes to FILE, which only its owner can read. Copy the file to every machine of the swarm.
 
         p2pnode keygen swarm.key
         p2pnode serve images --swarm-key swarm.key
       """)
 
   @Argument(
-    help: ArgumentHelp("The file to make; never overwritten.", valueName: "FILE"),
+    help: ArgumentHelp("The file to create. An existing file is never overwritten.", valueName: "FILE"),
     completion: .file())
   var file: String
 
-  @Flag(help: "One JSON object an event on stdout.")
+  @Flag(help: "Print each event as a JSON object, one a line, on stdout.")
   var json = false
 
   func run() throws {

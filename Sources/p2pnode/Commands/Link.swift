@@ -9,10 +9,10 @@ import Wire
 
 struct Link: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "link", abstract: "Prints links to files and folders: the ID, and where to fetch it.",
+    commandName: "link", abstract: "Prints links to files and folders: the ID, and the peers to ask for it.",
     discussion: """
-      Hashes each file or folder as 'id' does and prints a line: one word that 'get' takes in the place of the fileID. \
-      It needs no quotes in a shell. 'serve --links' prints the links of all its files.
+      Hashes each file or folder as 'id' does, and prints its link: one word that 'get' accepts instead of the ID. A \
+      link needs no quotes in a shell. 'serve --links' prints the links of all files that it offers.
 
         p2pnode link images/disk.img --peer 192.0.2.1:9800
       """)
@@ -22,7 +22,7 @@ struct Link: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where the file can be fetched, by default at port \(ProtocolDefaults.port). May be repeated, up to \(FileLink.peersMax) times.",
+      "A peer that has the file (default port \(ProtocolDefaults.port)). May be repeated, up to \(FileLink.peersMax) times.",
       valueName: "[PEERID@]HOST[:PORT]"))
   var peer: [String] = []
 
@@ -30,7 +30,7 @@ struct Link: ParsableCommand {
 
   @OptionGroup var place: ConfigOption
 
-  @Flag(help: "One JSON object an event on stdout.")
+  @Flag(help: "Print each event as a JSON object, one a line, on stdout.")
   var json = false
 
   func run() throws {

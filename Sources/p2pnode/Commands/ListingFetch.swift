@@ -14,16 +14,17 @@ import Wire
 struct ListingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A peer to ask, by default at port \(ProtocolDefaults.port). With PEERID, nobody else may answer. May be repeated.",
+      "A peer to ask (default port \(ProtocolDefaults.port)). With PEERID, only that peer is accepted. May be repeated.",
       valueName: "[PEERID@]HOST[:PORT]"))
   var peer: [String] = []
 
-  @Option(help: ArgumentHelp("Seconds that a chunk may take: 30.", valueName: "SECONDS"))
+  @Option(help: ArgumentHelp("Time limit for one chunk, in seconds (default 30).", valueName: "SECONDS"))
   var chunkTimeout: String?
 
   @Option(
     help: ArgumentHelp(
-      "How long to wait without progress for peers that have it: 30s, 10m, 2h, forever, or none.", valueName: "TIME"))
+      "How long to wait for peers while there is no progress: 30s, 10m, 2h, forever, or none (default).",
+      valueName: "TIME"))
   var wait: String?
 
   @OptionGroup var swarm: SwarmOptions

@@ -4,11 +4,12 @@ import Content
 
 struct Ls: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ls", abstract: "Lists the files of a folder's ID, without fetching them.",
+    commandName: "ls", abstract: "Lists the files of a folder without fetching them.",
     discussion: """
-      Fetches only the listing, which is verified as all data is. Prints an entry a line: the bytes of the file, a * if it \
-      can be executed, its path; of a link '->' and its target; of an empty folder its path and a /. What moves a cursor is \
-      escaped. If the ID is a file's, its bytes and its name are printed.
+      Fetches and verifies only the listing of the folder. Prints a line for each entry. For a file: its size in \
+      bytes, a * if it is executable, and its path. For a link: its path, '->' and its target. For an empty folder: \
+      its path and a /. Control characters are escaped. If the ID is that of a file, 'ls' prints the file's size and \
+      name.
 
         ID=\(ExampleID.folder)
         p2pnode ls $ID
@@ -17,15 +18,15 @@ struct Ls: ParsableCommand {
   @Argument(help: ArgumentHelp("The ID of a folder, or a link.", valueName: "ID"))
   var id: String
 
-  @Flag(name: .shortAndLong, help: "The ID of each file as well, so that one file can be fetched by its own.")
+  @Flag(name: .shortAndLong, help: "Print the ID of each file too, so that 'get' can fetch a single file.")
   var long = false
 
   @Flag(
     name: [.customShort("0"), .long],
-    help: "For programs: a NUL ends each entry in place of a line's end, and nothing is escaped.")
+    help: "End each entry with a NUL instead of a newline, and escape nothing (for programs).")
   var null = false
 
-  @Flag(help: "One JSON object an entry on stdout.")
+  @Flag(help: "Print each entry as a JSON object, one a line, on stdout.")
   var json = false
 
   @OptionGroup var peers: ListingOptions

@@ -7,21 +7,21 @@ import Posix
 struct P2PNode: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "p2pnode",
-    abstract: "Moves large files from many machines to many, and never leaves a wrong byte.",
+    abstract: "Moves large files between many machines, and verifies every byte.",
     discussion: """
       On the machines that have the files:
 
         p2pnode serve images
 
-      On the machine that wants one:
+      On a machine that fetches a file:
 
         p2pnode get ID --peer HOST:PORT --peer HOST:PORT
 
-      Or for one file or folder, and for as long as it takes:
+      To offer one file or folder until you stop it:
 
         p2pnode send disk.img
 
-      'p2pnode help VERB' has examples for each. After '--' all words are names, also those that begin with a hyphen.
+      'p2pnode help VERB' has examples for each verb. After '--' every word is a path, even if it begins with a hyphen.
       """,
     version: Version.line(),
     // Each verb sets its name, because deriving the name from the type takes longer than a handshake.

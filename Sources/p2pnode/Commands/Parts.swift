@@ -7,24 +7,25 @@ import Transfer
 
 struct Parts: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "parts", abstract: "Lists what interrupted downloads left behind, and how to go on with each.",
+    commandName: "parts", abstract: "Lists unfinished downloads, and the commands that continue them.",
     discussion: """
-      Looks for hidden files and folders that end in .p2p-part, in DIR and the folders below it. Without DIR, that is the \
-      current folder. The command that is printed goes on with the download; add the --peer, --swarm-key and other options \
-      that the download had.
+      Looks in DIR and the folders below it for unfinished downloads: hidden files and folders whose names end with \
+      .p2p-part. For each, 'parts' prints a command that continues the download. Add the options of the original \
+      command to it, such as --peer or --swarm-key.
 
         p2pnode parts images
         p2pnode parts images --clean
       """)
 
   @Argument(
-    help: ArgumentHelp("Where to look; without it, the current folder.", valueName: "DIR"), completion: .directory)
+    help: ArgumentHelp("The folders to search (default: the current folder).", valueName: "DIR"), completion: .directory
+  )
   var folders: [String] = []
 
-  @Flag(help: "Remove them, but never one that a running download has.")
+  @Flag(help: "Remove unfinished downloads that no running 'get' uses.")
   var clean = false
 
-  @Flag(help: "One JSON object an event on stdout.")
+  @Flag(help: "Print each event as a JSON object, one a line, on stdout.")
   var json = false
 
   func run() throws {

@@ -12,13 +12,14 @@ struct Send: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "send", abstract: "Offers files and folders, and prints the command that fetches them.",
     discussion: """
-      Offers what PATH names, and nothing else beside it. Prints one line when all of it is hashed: the command to paste on \
-      the other machine, with the addresses of this one. The line is good as long as 'send' runs; the same command, at the \
-      same port, makes it good again. Shows who fetches.
+      Offers each PATH, and nothing else in the folder where it is. When everything is hashed, 'send' prints one \
+      line: the command to paste on the other machine, with the addresses of this one. That command works while \
+      'send' runs. If you start the same 'send' again on the same port, the command works again. On stderr 'send' \
+      shows which peers fetch.
 
-      Ends on Ctrl-C, or with --count after so many fetches. A fetch counts when this node has sent all that it offers to \
-      one peer, and the peer asks for nothing more. A peer that had a part before, or gets a part elsewhere, is not sent \
-      everything, so it does not count.
+      'send' ends on Ctrl-C. With --count N it ends after N fetches. A fetch counts when this node has sent all that \
+      it offers to one peer, and the peer asks for nothing more. A fetch does not count if the peer had a part \
+      before or gets a part from another peer.
 
         p2pnode send images/disk.img --count 1
         p2pnode send images report.pdf --upload-limit 10M
@@ -30,22 +31,22 @@ struct Send: ParsableCommand {
   @Argument(help: ArgumentHelp("Files and folders to offer.", valueName: "PATH"), completion: .file())
   var paths: [String] = []
 
-  @Option(help: ArgumentHelp("End when so many peers were sent everything.", valueName: "N"))
+  @Option(help: ArgumentHelp("End when this node has sent everything to N peers.", valueName: "N"))
   var count: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Send to these peers only, by their 64 digits (see 'p2pnode whoami'), joined by commas. May be repeated.",
+      "Send only to the peers with these PeerIDs (see 'p2pnode whoami'), separated by commas. May be repeated.",
       valueName: "PEERID"))
   var allow: [String] = []
 
-  @Flag(help: "One JSON object an event on stdout, instead of the plain line.")
+  @Flag(help: "Print each event as a JSON object, one a line, on stdout, instead of the plain line.")
   var json = false
 
-  @Flag(help: "Nothing on stderr but errors: --log-level error, and no screen.")
+  @Flag(help: "Print only errors on stderr, and show no screen (same as --log-level error).")
   var quiet = false
 
-  @Flag(help: "Say on stderr who connects and what is opened: --log-level debug.")
+  @Flag(help: "Print on stderr which peers connect and what they open (same as --log-level debug).")
   var verbose = false
 
   @OptionGroup var contents: FolderOptions

@@ -11,14 +11,17 @@ struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve", abstract: "Offers the files of a folder to peers.",
     discussion: """
-      Prints a line a file: its fileID, its bytes, its path below the folder. When the files of a folder are hashed, prints a \
-      line for it too: its ID, the bytes of its files, its path with / at the end; ./ is the served folder itself. One ID of \
-      a folder stands for all that is in it. Hidden files, special files, links out of the folder and unfinished downloads \
-      are left out, and counted. Files that come, change or go while it runs are served or withdrawn, and what was hashed \
-      before is not hashed again. A folder that changes gets another ID, every 10 s at most. With --links the first column \
-      is a link: what 'get' needs on another machine, in one word.
+      Prints a line for each file: its fileID, its size in bytes, and its path in DIR. When all files of a folder \
+      are hashed, 'serve' prints a line for the folder too: its ID, the size of its files in bytes, and its path \
+      with a / at the end; ./ is DIR itself. The ID of a folder stands for everything in it. With --links the first \
+      column is a link: one word with all that 'get' needs on another machine.
 
-      Ends cleanly on SIGINT and SIGTERM. On SIGHUP it reads its settings again ('p2pnode config').
+      'serve' leaves out hidden files, special files, links that lead out of DIR and unfinished downloads, and \
+      prints how many it left out. While it runs, it offers new and changed files and withdraws removed ones. A \
+      changed folder gets another ID, at most every 10 s. 'serve' stores hashes, so a file that has not changed is \
+      not hashed again.
+
+      SIGINT and SIGTERM end 'serve' cleanly. On SIGHUP it reads its settings again (see 'p2pnode help config').
 
         p2pnode serve images
         p2pnode serve images --listen 127.0.0.1:9800 --upload-limit 10M \\
@@ -29,39 +32,39 @@ struct Serve: ParsableCommand {
   private static let grace = Duration.seconds(10)
 
   @Argument(
-    help: ArgumentHelp("The folder to serve, with all that is below it.", valueName: "DIR"),
+    help: ArgumentHelp("The folder to serve, with its subfolders.", valueName: "DIR"),
     completion: .directory)
   var folder: String
 
   @Option(
     help: ArgumentHelp(
-      "Serve only these peers, by their 64 digits (see 'p2pnode whoami'), joined by commas. May be repeated.",
+      "Serve only the peers with these PeerIDs (see 'p2pnode whoami'), separated by commas. May be repeated.",
       valueName: "PEERID"))
   var allow: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "Answer GET /metrics (for Prometheus), /ready and /live here, such as 127.0.0.1:9464. Anyone who can reach the "
-        + "address may read them.", valueName: "HOST:PORT"))
+      "Answer GET /metrics (for Prometheus), /ready and /live at this address, for example 127.0.0.1:9464. Anyone who "
+        + "can reach the address can read them.", valueName: "HOST:PORT"))
   var metrics: String?
 
   @Option(
     help: ArgumentHelp(
-      "The folders that get an ID: top is DIR and each folder directly in it, all is every folder, or none.",
+      "Which folders get an ID: top (DIR and each folder directly in it), all, or none (default top).",
       valueName: "WHICH"),
     completion: .list(ServingRules.Folders.allCases.map(\.rawValue)))
   var folders: String?
 
-  @Flag(help: "Print a link in the place of each fileID, with this node's addresses and PeerID.")
+  @Flag(help: "Print a link with this node's addresses and PeerID instead of each ID.")
   var links = false
 
-  @Flag(help: "One JSON object a line on stdout, instead of the plain lines.")
+  @Flag(help: "Print each event as a JSON object, one a line, on stdout, instead of plain lines.")
   var json = false
 
-  @Flag(help: "Nothing on stderr but errors: --log-level error, and no screen.")
+  @Flag(help: "Print only errors on stderr, and show no screen (same as --log-level error).")
   var quiet = false
 
-  @Flag(help: "Say on stderr who connects and what is opened: --log-level debug.")
+  @Flag(help: "Print on stderr which peers connect and what they open (same as --log-level debug).")
   var verbose = false
 
   @OptionGroup var contents: FolderOptions

@@ -8,39 +8,41 @@ import Wire
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Checks that a file or a folder is the one with this ID.",
+    commandName: "verify", abstract: "Checks that a file or folder matches an ID.",
     discussion: """
-      Reads all of it. Exits with 0 if it is the right one, with 65 if it is not. If a folder differs, a line each names \
-      the paths that are missing, extra, or not as they should be. This takes the folder's listing: the one that an \
-      earlier 'get' or 'ls' fetched, else that of a peer. All paths of the listing are checked. Extra names count only if \
-      'serve' would serve them with the same --hidden, --follow-links and --exclude. If only a part of the folder was \
-      fetched, the same --include checks this part; then --exclude leaves paths of the listing out, too.
+      Reads the whole file or folder. Exits with 0 if it matches the ID, and with 65 if it does not. If a folder \
+      differs, 'verify' prints a line for each path that is missing, extra or different. For this it needs the \
+      folder's listing: from an earlier 'get' or 'ls', or else from a peer. It checks all paths of the listing. A \
+      path that is not in the listing counts as extra only if 'serve' would serve it with the same --hidden, \
+      --follow-links and --exclude. If you fetched only a part of the folder, give the same --include to check this \
+      part; then --exclude also leaves out paths of the listing.
 
         ID=\(ExampleID.file)
         p2pnode verify $ID images/disk.img
 
-      Of a folder:
+      To check a folder:
 
         ID=\(ExampleID.folder)
         p2pnode verify $ID images
 
-      Of a folder that 'get --include docs' fetched:
+      To check a folder that 'get --include docs' fetched:
 
         p2pnode verify $ID images --include docs
       """)
 
-  @Argument(help: ArgumentHelp("64 hexadecimal digits, or a link.", valueName: "ID"))
+  @Argument(help: ArgumentHelp("The ID of a file or folder (64 hexadecimal digits), or a link.", valueName: "ID"))
   var id: String
 
   @Argument(help: ArgumentHelp("The file or folder to check.", valueName: "FILE"), completion: .file())
   var file: String
 
-  @Flag(help: "One JSON object an event on stdout.")
+  @Flag(help: "Print each event as a JSON object, one a line, on stdout.")
   var json = false
 
   @Option(
     help: ArgumentHelp(
-      "Of a folder, check only paths that match and that no --exclude matches, joined by commas. May be repeated.",
+      "Check only paths of the folder that match these patterns, separated by commas, and that no --exclude matches. "
+        + "May be repeated.",
       valueName: "GLOB"))
   var include: [PlacedPatterns] = []
 

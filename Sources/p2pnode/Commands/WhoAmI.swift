@@ -8,21 +8,22 @@ struct WhoAmI: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "whoami", abstract: "Prints the PeerID of this node.",
     discussion: """
-      That of 'serve', which is made if missing, or of the key in --identity. Others pin it \
-      ('--peer PEERID@HOST:PORT') or allow it ('serve --allow PEERID'). A 'get' without --identity has another one each time.
+      Prints the PeerID that 'serve' uses, or that of the key in --identity. If 'serve' has no key yet, 'whoami' \
+      creates it. Other nodes use the PeerID to accept only this node at an address ('--peer PEERID@HOST:PORT'), or \
+      to allow it ('serve --allow PEERID'). A 'get' without --identity has a new PeerID each time.
 
         p2pnode whoami --identity laptop.key --create
       """)
 
   @Option(
-    help: ArgumentHelp("The file of a secret key (32 bytes, mode 0600).", valueName: "FILE"),
+    help: ArgumentHelp("The file with a secret key (32 bytes, mode 0600).", valueName: "FILE"),
     completion: .file())
   var identity: String?
 
-  @Flag(help: "Make the key in --identity if it is missing, as 'serve' and 'get' do.")
+  @Flag(help: "Create the key file of --identity if it does not exist, as 'serve' and 'get' do.")
   var create = false
 
-  @Flag(help: "One JSON object an event on stdout.")
+  @Flag(help: "Print each event as a JSON object, one a line, on stdout.")
   var json = false
 
   @OptionGroup var config: ConfigOption

@@ -4,19 +4,23 @@ import CommandSettings
 import Storage
 
 struct FolderOptions: ParsableArguments {
-  @Flag(inversion: .prefixedNo, help: "Whether to take in names that begin with a dot: not unless told so.")
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Include hidden files and folders (names that begin with a dot), or leave them out (default)."
+  )
   var hidden: Bool?
 
   @Flag(
     inversion: .prefixedNo,
     help:
-      "Whether to take the target of a symbolic link as a file, wherever it is. Otherwise a link stays a link, and is left out if it leads out of the folder."
+      "Follow symbolic links: include the target as a file, wherever it is. Or keep links as links, and leave out links that lead out of the folder (default)."
   )
   var followLinks: Bool?
 
   @Option(
     help: ArgumentHelp(
-      "Leave out what matches: '*.log' by name, '/build' by path from the folder on. May be repeated.",
+      "Leave out files and folders that match these patterns, separated by commas: '*.log' matches names, '/build' "
+        + "the path in the folder. May be repeated.",
       valueName: "GLOB"))
   var exclude: [String] = []
 

@@ -11,7 +11,7 @@ import Wire
 struct ConfigOption: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Another configuration file than ~/.config/p2pnode/config; /dev/null: none.", valueName: "FILE"),
+      "Use this configuration file instead of ~/.config/p2pnode/config; /dev/null for none.", valueName: "FILE"),
     completion: .file())
   var config: String?
 
@@ -39,28 +39,33 @@ struct ConfigOption: ParsableArguments {
 struct SwarmOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The file of this node's secret key (32 bytes, mode 0600); made if missing.", valueName: "FILE"),
+      "The file with this node's secret key (32 bytes, mode 0600). It is created if it does not exist.",
+      valueName: "FILE"),
     completion: .file())
   var identity: String?
 
   @Option(
     help: ArgumentHelp(
-      "The file of a private swarm's key, as made by 'p2pnode keygen'; all its nodes need it.", valueName: "FILE"),
+      "The file with the key of a private swarm, made by 'p2pnode keygen'. All nodes of the swarm need the same key.",
+      valueName: "FILE"),
     completion: .file())
   var swarmKey: String?
 
   @Option(
-    help: ArgumentHelp("auto, aes or chacha.", valueName: "CIPHER"), completion: .list(Cipher.allCases.map(\.rawValue)))
+    help: ArgumentHelp("The cipher: auto, aes or chacha (default auto).", valueName: "CIPHER"),
+    completion: .list(Cipher.allCases.map(\.rawValue)))
   var cipher: String?
 
   @Flag(
     inversion: .prefixedNo,
     help:
-      "Whether to look for peers, and be found, on this machine and its local networks: both, unless told otherwise.")
+      "Find peers on this machine and its local networks, and let them find this node (default); or do neither.")
   var lan: Bool?
 
   @Option(
-    help: ArgumentHelp("What stderr gets: error, warning, info or debug.", valueName: "LEVEL"),
+    help: ArgumentHelp(
+      "Print lines of this level and above on stderr: error, warning, info or debug (default info).", valueName: "LEVEL"
+    ),
     completion: .list(LogLevel.allCases.map(\.rawValue)))
   var logLevel: String?
 
@@ -87,25 +92,30 @@ struct SwarmOptions: ParsableArguments {
 struct NodeOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Where peers may connect; port 0: any free one. serve and send: [::]:9800, or any free port where that is taken; get: "
-        + "[::]:0.", valueName: "HOST:PORT"))
+      "The address where peers connect; port 0 is any free port. Default of serve and send: [::]:9800, or any free port "
+        + "if 9800 is in use. Default of get: [::]:0.", valueName: "HOST:PORT"))
   var listen: String?
 
-  @Option(help: ArgumentHelp("Bytes a second that may leave, in all: 10M, 1Gi …, or none.", valueName: "RATE"))
+  @Option(
+    help: ArgumentHelp(
+      "Upload limit in bytes per second, for example 10M or 1Gi; none for no limit (default none).", valueName: "RATE"))
   var uploadLimit: String?
 
   @Option(
-    help: ArgumentHelp("Bytes a second that may leave for each peer address: 10M, 1Gi …, or none.", valueName: "RATE"))
+    help: ArgumentHelp(
+      "Upload limit for each peer address in bytes per second, for example 10M or 1Gi; none for no limit (default none).",
+      valueName: "RATE"))
   var uploadLimitPerPeer: String?
 
   @Option(
     help: ArgumentHelp(
-      "Peers that may be connected from outside at a time: 1024, or fewer if few files may be open.", valueName: "N"))
+      "Accept at most N connections at a time (default 1024, or fewer if the limit of open files is low).",
+      valueName: "N"))
   var maxConnections: String?
 
   @Option(
     help: ArgumentHelp(
-      "The part of the network that this node is in, such as rack12. Peers of the same zone come first.",
+      "The part of the network where this node is, for example rack12. 'get' prefers peers of the same zone.",
       valueName: "NAME"))
   var zone: String?
 
