@@ -12,8 +12,8 @@ public enum HandedSocketError: Error, Hashable, Sendable, CustomStringConvertibl
 
   public var description: String {
     switch self {
-    case .count(let count): "\(count) sockets were handed over by LISTEN_FDS; one is wanted"
-    case .notListening: "what was handed over by LISTEN_FDS is no TCP socket that listens (ListenStream= makes one)"
+    case .count(let count): "LISTEN_FDS passes \(count) sockets, and p2pnode takes one"
+    case .notListening: "the socket of LISTEN_FDS is not a listening TCP socket (use ListenStream=)"
     }
   }
 }

@@ -27,11 +27,11 @@ public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible 
     case .exists(let path): "\(path): exists already and is not overwritten; move it away first, or name another file"
     case .wrongSize(let path, let count):
       "\(path): holds \(count) bytes; a secret file holds exactly \(SecretFile.byteCount)"
-    case .zero(let path): "\(path): holds 32 zero bytes, which is no secret"
+    case .zero(let path): "\(path): contains only zero bytes, so it is not a secret"
     case .open(let path, let mode, false):
-      "\(path): others may read it (mode 0\(String(mode, radix: 8))); make it yours alone with: chmod 600"
+      "\(path): other users can read it (mode 0\(String(mode, radix: 8))); make it private with: chmod 600"
     case .open(let path, let mode, true):
-      "\(path): others may read it or its group may write it (mode 0\(String(mode, radix: 8))); chmod 600, or 440 for a "
+      "\(path): other users can read it or its group can write it (mode 0\(String(mode, radix: 8))); chmod 600, or 440 for a "
         + "group that reads it (in Kubernetes: defaultMode: 0440 of the Secret, and fsGroup)"
     case .foreign(let path): "\(path): belongs to another user"
     case .notRegular(let path): "\(path): is not a regular file"

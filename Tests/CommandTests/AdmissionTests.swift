@@ -58,7 +58,7 @@ struct AdmissionTests {
     let get = try workbench.run(
       "get", try served.fileID("data.bin"), "--peer", "\(pinned)@\(served.address)")
     #expect(get.code == 69, "\(get)")
-    #expect(get.stderr.lines.last?.contains("it is \(served.peerID), not \(pinned)") == true, "\(get)")
+    #expect(get.stderr.lines.last?.contains("its PeerID is \(served.peerID), not \(pinned)") == true, "\(get)")
     try workbench.line(of: served.child, with: "[--------]")
     #expect(!served.child.stderr.text.contains("opens"), "\(served.child)")
   }

@@ -145,7 +145,8 @@ struct ConfigTests {
 
     rename(workbench.path("other.key"), key)
     serve.signal(SIGHUP)
-    try workbench.line(of: serve, with: "not reloaded: swarm-key: \(key) has another key now: start serve again")
+    try workbench.line(
+      of: serve, with: "not reloaded: swarm-key: \(key) has another key now: restart serve to apply it")
     #expect(!serve.stderr.text.contains("nothing changed"), "\(serve)")
 
     unlink(key)

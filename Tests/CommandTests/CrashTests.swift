@@ -175,7 +175,7 @@ struct FoundTests {
       let again = try workbench.start(["get", fileID, "--peer", served.address, "-o", output] + more)
       try workbench.ended(again)
       #expect(again.code == 0, "\(again)")
-      #expect(again.stderr.lines == ["[Downloader] Already here, and right: \(output)/data.bin"], "\(again)")
+      #expect(again.stderr.lines == ["[Downloader] Already complete: \(output)/data.bin"], "\(again)")
     }
     let json = try workbench.run("get", fileID, "--peer", served.address, "-o", output, "--json", "--quiet")
     let done = try #require(try JSONLines.objects(json.stdout).last)

@@ -54,7 +54,8 @@ struct FailureTests {
 
   /// The words with which the last clause of an error begins.
   private static let deeds = [
-    "ask ", "check ", "choose ", "copy ", "give ", "look ", "make ", "move ", "name ", "remove ", "run ", "set ",
+    "ask ", "check ", "choose ", "copy ", "create ", "free ", "give ", "look ", "make ", "move ", "name ", "remove ",
+    "run ", "set ",
     "try ",
     "use ", "wait ", "when ", "nothing is kept: run ",
   ]

@@ -30,7 +30,7 @@ import Testing
     #expect(first.code == 0 && first.stdout.lines == ["./copy"], "\(first)")
     let second = try get(["--peer", from.served.address])
     #expect(second.code == 0 && second.stdout.lines == ["./copy"], "\(second)")
-    #expect(second.stderr.text.contains("Already here, and right: ./copy"), "\(second)")
+    #expect(second.stderr.text.contains("Already complete: ./copy"), "\(second)")
     #expect(try workbench.files(in: "copy") == tree)
     from.served.child.signal(SIGTERM)
     try workbench.ended(from.served.child)
@@ -67,14 +67,15 @@ import Testing
     let from = try serve()
     try workbench.write(tree.merging(["own": [9]]) { $1 }, in: "copy")
     let get = try get(from, "-o", "copy")
-    #expect(get.code == 0 && get.stderr.text.contains("Already here"), "\(get)")
+    #expect(get.code == 0 && get.stderr.text.contains("Already complete"), "\(get)")
     #expect(try workbench.files(in: "copy") == tree.merging(["own": [9]]) { $1 })
   }
 
   @Test(
     arguments: [
-      (["a": [2]], "a in it is not as in this version"), (["own": [9]], "holds own, which this version does not"),
-      (["sub": [1]], "sub in it is not as in this version"), (["a/own": [1]], "a in it is not as in this version"),
+      (["a": [2]], "a in it differs from this version"),
+      (["own": [9]], "contains own, which this version does not have"),
+      (["sub": [1]], "sub in it differs from this version"), (["a/own": [1]], "a in it differs from this version"),
     ] as [([String: [UInt8]], String)])
   func `get exits with 73 if a folder holds anything else and keeps it`(held: [String: [UInt8]], words: String) throws {
     let from = try serve()
@@ -84,7 +85,7 @@ import Testing
         try workbench.start(["get", from.id, "--peer", from.served.address, "-o", "copy"] + options))
       #expect(get.code == 73, "\(get)")
       let said = get.stderr.text
-      #expect(said.contains(words) && said.contains("--update") && said.contains("a / after its name"), "\(get)")
+      #expect(said.contains(words) && said.contains("--update") && said.contains("add a / to PATH"), "\(get)")
       #expect(try workbench.files(in: "copy") == held)
     }
   }
@@ -95,11 +96,11 @@ import Testing
     try workbench.write(["a": [1]], in: "place/tree")
     let arguments = ["get", from.id, "--peer", from.served.address]
     let refused = try workbench.ended(try workbench.start(arguments, in: place))
-    #expect(refused.code == 73 && refused.stderr.text.contains("sub/b of this version is not in it"), "\(refused)")
+    #expect(refused.code == 73 && refused.stderr.text.contains("does not contain sub/b of this version"), "\(refused)")
     #expect(try workbench.files(in: "place") == ["tree/a": [1]])
     try workbench.write(tree, in: "place/tree")
     let here = try workbench.ended(try workbench.start(arguments, in: place))
-    #expect(here.code == 0 && here.stderr.text.contains("Already here, and right: ./tree"), "\(here)")
+    #expect(here.code == 0 && here.stderr.text.contains("Already complete: ./tree"), "\(here)")
     #expect(try workbench.files(in: "place") == Dictionary(uniqueKeysWithValues: tree.map { ("tree/\($0)", $1) }))
   }
 

@@ -113,7 +113,7 @@ import Testing
     #expect(part.code == 0, "\(part)")
     #expect(try workbench.files(in: "copy") == ["a/x.txt": [1], "b": [2], "d,e": [4]])
     let prefixed = try get(from, "-o", "other", "--include", "tree/b")
-    #expect(prefixed.code == 64 && prefixed.stderr.text.contains("without its own name"), "\(prefixed)")
+    #expect(prefixed.code == 64 && prefixed.stderr.text.contains("do not begin with the name"), "\(prefixed)")
     func verify(_ options: String...) throws -> Child {
       try workbench.ended(try workbench.start(["verify", from.id, "copy", "--peer", from.served.address] + options))
     }
@@ -125,7 +125,7 @@ import Testing
     _ = try workbench.makeFile("copy/b", [9])
     let wrong = try verify("--include", "b,c")
     #expect(
-      wrong.code == 65 && wrong.stdout.lines == ["b: FAILED (other content)", "c: FAILED (missing)"], "\(wrong)")
+      wrong.code == 65 && wrong.stdout.lines == ["b: FAILED (different content)", "c: FAILED (missing)"], "\(wrong)")
     #expect(wrong.stderr.text.contains("of 2 entries"), "\(wrong)")
     let nothing = try verify("--include", "nowhere")
     #expect(nothing.code == 64, "\(nothing)")
@@ -210,7 +210,7 @@ import Testing
     }
     #expect(try workbench.files(in: "copy") == ["tree/a": [2], "tree/b": [3]])
     let outside = try get(from, "-o", "copy", "--update")
-    #expect(outside.code == 73 && outside.stderr.text.contains("not the one that it lies in"), "\(outside)")
+    #expect(outside.code == 73 && outside.stderr.text.contains("not its parent folder"), "\(outside)")
     let careless = try get(from, "-o", "copy/tree", "--update", "--delete")
     #expect(careless.code == 73 && careless.stderr.text.contains("--force"), "\(careless)")
     #expect(try workbench.files(in: "copy") == ["tree/a": [2], "tree/b": [3]])

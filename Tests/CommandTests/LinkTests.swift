@@ -101,7 +101,7 @@ struct LinkTests {
     let link = "p2pnode:\(fileID)/length=1001/peer=\(served.address)"
     let get = try workbench.run("get", link, "-o", output)
     #expect(get.code == 65, "\(get)")
-    #expect(get.stderr.lines.last?.contains("the link says 1001 bytes, and its file has 1000") == true, "\(get)")
+    #expect(get.stderr.lines.last?.contains("it says that the file has 1001 bytes, but it has 1000") == true, "\(get)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: output) == [])
     let verify = try workbench.run("verify", link, path)
     #expect(verify.code == 65, "\(verify)")

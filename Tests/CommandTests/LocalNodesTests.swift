@@ -41,7 +41,8 @@ struct LocalNodesTests {
     #expect(nodes.count == 1)
     let get = try get(fileID)
     #expect(get.code == 69, "\(get)")
-    #expect(get.stderr.text.contains("no other node of yours runs here, and P2PNODE_LAN is off"), "\(get)")
+    let search = "no other node of this user runs on this machine, and the search on the local network is off"
+    #expect(get.stderr.text.contains(search), "\(get)")
     #expect(nodes == [])
   }
 

@@ -111,7 +111,7 @@ struct LsTests {
     let listing = ListingSample(bytes: Array("no listing".utf8))
     let (child, _) = try ls(listing.fileID, SourceScript(listing))
     #expect(child.code == 65, "\(child)")
-    #expect(child.stderr.text.contains("its author made it wrong"), "\(child)")
+    #expect(child.stderr.text.contains("ask its author for a new ID"), "\(child)")
   }
 
   @Test func `ls exits with 69 if no peer has the ID, and with 64 if the ID is malformed`() throws {

@@ -42,7 +42,7 @@ struct MisspellingTests {
       ["get", fileID, "--keep-serving=5"],
       "--keep-serving '5' is not a time with its unit, such as 30s, 10m or 2h; see 'p2pnode get --help'"
     ),
-    (["get"], "name an ID, or a file of IDs; see 'p2pnode get --help'"),
+    (["get"], "name an ID, or a file of IDs with --input-file; see 'p2pnode get --help'"),
     (["keygen", "a", "b"], "unexpected argument 'b'; see 'p2pnode keygen --help'"),
     (["serve", ".", "--folders", "tops"], "--folders 'tops' is not none, top or all (did you mean 'top'?)"),
     (["serve", ".", "--folders", "fast"], "--folders 'fast' is not none, top or all"),

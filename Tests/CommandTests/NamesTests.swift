@@ -42,7 +42,7 @@ struct NamesTests {
     let hosts = try workbench.makeFile("hosts", Array("127.0.0.1 localhost\n".utf8))
     let get = try workbench.start(
       ["get", fileID, "--peer", "seed.invalid:\(port)", "-o", "out.bin"], through: NamesTests.withHosts(hosts))
-    try workbench.line(of: get, with: "it is looked up again")
+    try workbench.line(of: get, with: "the name is looked up again")
     try Data("127.0.0.1 seed.invalid\n".utf8).write(to: URL(fileURLWithPath: hosts))
     try workbench.ended(get)
     #expect(get.code == 0, "\(get)")

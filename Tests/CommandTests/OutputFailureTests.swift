@@ -13,7 +13,7 @@ struct OutputFailureTests {
   private func expectFailure(_ child: Child, _ redirection: String) throws {
     let why = redirection == ">&-" ? "it is closed" : "no space left on device"
     #expect(try workbench.ended(child).code == 74, "\(child)")
-    let line = "p2pnode: cannot write to stdout: \(why); send it elsewhere, and run the same command again"
+    let line = "p2pnode: cannot write to stdout: \(why); redirect it, and run the same command again"
     #expect(child.stderr.lines.contains(line), "\(child)")
   }
 

@@ -37,7 +37,7 @@ import Testing
     #expect(TestFile.areEqual(path, workbench.path("outputs/it's here.bin")))
     let none = try workbench.run("parts", "outputs")
     #expect(none.code == 0 && none.stdout.bytes.isEmpty, "\(none)")
-    #expect(none.stderr.lines == ["Interrupted downloads have left nothing here."])
+    #expect(none.stderr.lines == ["There are no unfinished downloads here."])
   }
 
   @Test func `parts lists a part of a folder with the folder's ID, and removes all of it`() throws {
@@ -98,8 +98,8 @@ import Testing
     let get = try workbench.start(["get", fileID, "--peer", slow.address, "-o", "out.bin"])
     try workbench.line(of: get, with: "Chunk 2/8")
     let clean = try workbench.run("parts", "--clean")
-    #expect(clean.code == 0 && clean.stdout.lines.first?.contains("a running download has it") == true, "\(clean)")
-    #expect(clean.stderr.text.contains("1 of 1 stay"), "\(clean)")
+    #expect(clean.code == 0 && clean.stdout.lines.first?.contains("in use by a running download") == true, "\(clean)")
+    #expect(clean.stderr.text.contains("1 of 1 remain"), "\(clean)")
     try workbench.ended(get)
     #expect(get.code == 0 && TestFile.areEqual(path, workbench.path("out.bin")), "\(get)")
   }

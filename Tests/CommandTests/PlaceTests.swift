@@ -38,7 +38,7 @@ struct PlaceTests {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", served.address, "-o", "models/m1")
     #expect(get.code == 73, "\(get)")
-    #expect(get.stderr.text.contains("models: No such file or directory; make that folder first"), "\(get)")
+    #expect(get.stderr.text.contains("models: No such file or directory; create that folder first"), "\(get)")
   }
 
   @Test func `get -o - writes the file in order to stdout and nothing else`() throws {
@@ -92,7 +92,7 @@ struct PlaceTests {
       "get", fileID, "--peer", served.address, "-o", "-", "--quiet",
       through: ["/bin/bash", "-c", #""$@" | head -c 1000 > out.bin; exit ${PIPESTATUS[0]}"#, "bash"])
     #expect(get.code == 74, "\(get)")
-    let said = "p2pnode: whoever read the stream has gone; nothing of it is kept, run the same command again"
+    let said = "p2pnode: the reader closed the stream; nothing is kept, run the same command again"
     #expect(get.stderr.lines == [said], "\(get)")
     #expect(try FileManager.default.attributesOfItem(atPath: workbench.path("out.bin"))[.size] as? Int == 1000)
   }
@@ -157,7 +157,7 @@ struct PlaceTests {
       #expect(get.code == 73, "\(get)")
       #expect(
         get.stderr.lines.last?.hasSuffix(
-          "pipe: is no file but a device, a pipe or a socket, which is never replaced; choose another name")
+          "pipe: is a device, a pipe or a socket, which is never replaced; choose another name")
           == true, "\(get)")
     }
     let type = try FileManager.default.attributesOfItem(atPath: workbench.path("pipe"))[.type] as? FileAttributeType
@@ -169,7 +169,7 @@ struct PlaceTests {
     let fileID = String(try workbench.run("id", path).stdout.text.prefix(64))
     let found = try workbench.run("get", fileID, "--no-lan", "-o", "out.bin")
     #expect(found.code == 0, "\(found)")
-    #expect(found.stderr.text.contains("Already here, and right: ./out.bin"), "\(found)")
+    #expect(found.stderr.text.contains("Already complete: ./out.bin"), "\(found)")
     let other = try workbench.makeFile("other.bin", byteCount: 3_000_000, seed: 2)
     let missing = try workbench.run("get", fileID, "--no-lan", "-o", "other.bin")
     #expect(missing.code == 69, "\(missing)")

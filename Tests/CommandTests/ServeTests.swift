@@ -186,7 +186,7 @@ struct ServeTests {
     let (first, second) = (try start(), try start())
     let warned = second.0.stderr.lines.filter { $0.hasPrefix("warning: ") }
     #expect(warned.count == 1 && warned[0].contains("another process is using it"), "\(second)")
-    #expect(warned.first?.contains("has another PeerID") == true && first.peer != second.peer, "\(second)")
+    #expect(warned.first?.contains("uses a temporary PeerID") == true && first.peer != second.peer, "\(second)")
     #expect(!first.0.stderr.text.contains("warning"), "\(first)")
   }
 }

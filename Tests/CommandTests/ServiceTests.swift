@@ -59,7 +59,7 @@ struct ServiceTests {
   func `serve exits with 64 if the handed socket is not a listening TCP socket`(socket: String) throws {
     let serve = try workbench.ended(try workbench.start(["serve", "."], through: ServiceTests.handing(socket)))
     #expect(serve.code == 64, "\(serve)")
-    #expect(serve.stderr.text.contains("no TCP socket that listens"), "\(serve)")
+    #expect(serve.stderr.text.contains("not a listening TCP socket"), "\(serve)")
   }
 
   @Test(.enabled(if: canRunPython))

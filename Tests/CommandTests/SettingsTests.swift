@@ -139,7 +139,7 @@ struct SettingsTests {
     #expect(
       ServeReload.changes(from: old, to: new) == [
         "reloaded: upload-limit: 1M is now 2M (/etc/p2pnode/config:1)",
-        "not reloaded: cipher: aes is now chacha (/etc/p2pnode/config:2): start serve again",
+        "not reloaded: cipher: aes is now chacha (/etc/p2pnode/config:2): restart serve to apply it",
       ])
     let taken = old.taking(over: new)
     #expect(taken.uploadLimit == 2_000_000 && taken.cipher == .aes)

@@ -165,7 +165,7 @@ struct SeveralTests {
     ("%\nabcd\n", "list:2: 'abcd' is not a fileID"), ("%\n\n# x\np2pnode:x\n", "list:4: this is not a link"),
     ("%\t\n", "list:1: has no path"), ("%\t-\n", "list:1: several IDs cannot go to stdout"),
     ("\u{FF}\u{0}\n", "list:1: 'ÿ"), ("%\ta\u{0}b\n", "list:1: is not text"), ("", "list: has no ID"),
-    ("# nothing\n", "list: has no ID"), ("%\ta\n%\tb\n", "list:2: % has two places"),
+    ("# nothing\n", "list: has no ID"), ("%\ta\n%\tb\n", "list:2: % has two output paths"),
     ("%\ta\n@\ta\n", "list:2: @ has the same path as %"),
   ])
   func `a mistake in a list exits with 64, names its line and fetches nothing`(list: String, words: String) throws {
@@ -195,6 +195,6 @@ struct SeveralTests {
 
   @Test func `several IDs need a folder as output`() throws {
     let get = try workbench.run("get", SeveralTests.unknown, SeveralTests.unknown, "-o", "x", "--peer", "127.0.0.1:9")
-    #expect(get.code == 73 && get.stderr.text.contains("x: is no folder"), "\(get)")
+    #expect(get.code == 73 && get.stderr.text.contains("x: is not a folder"), "\(get)")
   }
 }

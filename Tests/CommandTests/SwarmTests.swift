@@ -70,8 +70,8 @@ struct SwarmTests {
     try workbench.ended(get)
     #expect(get.code == 75, "\(get)")
     let last = get.stderr.lines.last ?? ""
-    #expect(last.contains("ask the source for the ID of the file as it is now"), "\(get)")
-    #expect(last.contains("of 6 chunks are here in ./.\(fileID.prefix(16)).p2p-part"), "\(get)")
+    #expect(last.contains("ask the sender for the new ID of the file"), "\(get)")
+    #expect(last.contains("of 6 chunks are kept in ./.\(fileID.prefix(16)).p2p-part"), "\(get)")
   }
 
   @Test func `get ends if its only peer replaces the file, and asks for the new ID`() throws {
@@ -85,7 +85,7 @@ struct SwarmTests {
     #expect(get.code == 75, "\(get)")
     let last = get.stderr.lines.last ?? ""
     #expect(last.contains("it no longer offers the file: it was removed there"), "\(get)")
-    #expect(last.contains("ask the source for the ID of the file as it is now"), "\(get)")
+    #expect(last.contains("ask the sender for the new ID of the file"), "\(get)")
     #expect(!last.contains("run the same command again"), "it could never work: \(get)")
   }
 

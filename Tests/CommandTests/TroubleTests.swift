@@ -125,7 +125,7 @@ struct TroubleTests {
     served.child.signal(SIGSTOP)
     try workbench.ended(get)
     #expect(get.code == 75, "\(get)")
-    let pattern = #/p2pnode: chunk \d failed after all its retries \(at last: timeout at ([0-9a-f]{8})\); \d of 4 .*/#
+    let pattern = #/p2pnode: chunk \d failed after all its retries \(last: timeout at ([0-9a-f]{8})\); \d of 4 .*/#
     let match = try #require(get.stderr.lines.last?.wholeMatch(of: pattern), "\(get)")
     #expect(match.1 == served.shortPeerID)
     #expect(get.stderr.lines.last?.hasSuffix("run the same command again to resume") == true, "\(get)")

@@ -184,7 +184,7 @@ struct UsageTests {
     }
   }
 
-  @Test(.enabled(if: Privileges.canMount), arguments: [("size=4k", 74, "make room"), ("ro", 73, "name another place")])
+  @Test(.enabled(if: Privileges.canMount), arguments: [("size=4k", 74, "make room"), ("ro", 73, "name another file")])
   func `each verb exits with the same code if a key cannot be made`(
     options: String, code: Int32, advice: String
   ) throws {

@@ -87,7 +87,7 @@ struct VerifyTests {
     try make("copy", ["readme.txt/below"])
     let before = try names("copy")
     let expected = [
-      "bin/tool: FAILED (not executable, and should be)", "deep/er/file: FAILED (other content)",
+      "bin/tool: FAILED (not executable, and should be)", "deep/er/file: FAILED (different content)",
       "deep/er/other: FAILED (missing)", "empty: FAILED (a file, not a folder)",
       "latest: FAILED (a link to '/etc/passwd', not to 'deep/er/file')", #"new/\u{1B}[2J: FAILED (extra)"#,
       "new/one: FAILED (extra)", "readme.txt: FAILED (a folder, not a file)",
@@ -130,7 +130,7 @@ struct VerifyTests {
     #expect(
       wrong.code == 65
         && wrong.stdout.lines == [
-          ".hidden/file: FAILED (other content)", ".hidden/tool: FAILED (not executable, and should be)",
+          ".hidden/file: FAILED (different content)", ".hidden/tool: FAILED (not executable, and should be)",
         ], "\(wrong)")
   }
 

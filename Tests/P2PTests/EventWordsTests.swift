@@ -16,10 +16,10 @@ struct EventWordsTests {
         "worker 0: chunk 2 from 6d6d6d6d in 0.045 seconds, 1 of 3"
       ),
       (.report(.peerFailed(peer, .lie)), "6d6d6d6d: wrong data"),
-      (.report(.peerLost(peer, .withdrawn)), "6d6d6d6d: serves no longer, the file is no longer offered"),
+      (.report(.peerLost(peer, .withdrawn)), "6d6d6d6d: no longer serves, the file is no longer offered"),
       (.resumed(chunks: 1, bytes: 7), "resumed: 1 chunk was there, 7 bytes"),
       (.listening(address), "listening on 127.0.0.1:9800"),
-      (.waiting(nil), "waits for peers no longer"),
+      (.waiting(nil), "no longer waits for peers"),
     ]
     for (update, words) in updates { #expect("\(update)" == words) }
   }

@@ -46,7 +46,7 @@ import Testing
     temporary.write("victim", [7])
     for (what, make) in [
       ("not a regular file", { symlink("../../../victim", temporary(name + "/tree/a/b")) }),
-      ("also known by another name", { link(temporary("victim"), temporary(name + "/tree/a/b")) }),
+      ("a file with another hard link", { link(temporary("victim"), temporary(name + "/tree/a/b")) }),
       ("not a regular file", { mkfifo(temporary(name + "/tree/a/b"), 0o600) }),
     ] {
       _ = make()
@@ -80,7 +80,7 @@ import Testing
     try part.write(pattern(100), at: 100)
     unlink(temporary(name + "/tree/b"))
     link(temporary("victim"), temporary(name + "/tree/b"))
-    #expect(throws: PartFileError.foreign(path: temporary(name + "/tree/b"), what: "also known by another name")) {
+    #expect(throws: PartFileError.foreign(path: temporary(name + "/tree/b"), what: "a file with another hard link")) {
       try part.write(pattern(100), at: 100)
     }
     #expect(temporary.read("victim") == [7])
@@ -147,7 +147,7 @@ import Testing
       }
       #expect(truncate(tree + name, 2) == 0)
       #expect(link(tree + name, temporary("other")) == 0)
-      #expect(throws: PartFileError.foreign(path: tree + name, what: "also known by another name")) {
+      #expect(throws: PartFileError.foreign(path: tree + name, what: "a file with another hard link")) {
         try part.place(as: "out", force: false)
       }
       unlink(temporary("other"))

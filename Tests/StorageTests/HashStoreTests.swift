@@ -185,7 +185,7 @@ extension Events {
 
   @Test(
     arguments: [
-      ("PRAGMA application_id = 1", "another program's"), ("PRAGMA user_version = 3", "newer p2pnode"),
+      ("PRAGMA application_id = 1", "another program"), ("PRAGMA user_version = 3", "newer p2pnode"),
       ("PRAGMA user_version = 0", "damaged"), ("DROP TABLE leaves", "no such table: leaves"),
       ("ALTER TABLE file RENAME COLUMN root TO r", "no such column"),
       ("UPDATE file SET number = 9223372036854775807 WHERE path = 'a'", "impossible number"),

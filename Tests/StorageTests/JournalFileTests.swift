@@ -61,7 +61,7 @@ import TestSupport
     symlink("victim", temporary(try name))
     try expectForeign("a symbolic link")
     link(temporary("victim"), temporary(try name))
-    try expectForeign("also known by another name")
+    try expectForeign("a file with another hard link")
     mkfifo(temporary(try name), 0o600)
     try expectForeign("not a regular file")
     #expect(temporary.read("victim") == [1])

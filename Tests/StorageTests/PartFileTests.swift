@@ -99,7 +99,7 @@ import TestSupport
     let part = try make()
     mkdir(temporary("folder"), 0o755)
     mkfifo(temporary("pipe"), 0o644)
-    for (name, what) in [("folder", "a folder"), ("pipe", "no file but a device, a pipe or a socket")] {
+    for (name, what) in [("folder", "a folder"), ("pipe", "a device, a pipe or a socket")] {
       for force in [false, true] {
         let expected = PartFileError.notAFile(path: temporary(name), what: what)
         #expect(throws: expected) { try part.checkPlace(name, force: force) }
@@ -182,7 +182,7 @@ import TestSupport
     symlink("victim", temporary(name))
     expectForeign("a symbolic link")
     link(temporary("victim"), temporary(name))
-    expectForeign("also known by another name")
+    expectForeign("a file with another hard link")
     mkfifo(temporary(name), 0o600)
     expectForeign("not a regular file")
     mkdir(temporary(name), 0o700)

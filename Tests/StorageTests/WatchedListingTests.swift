@@ -170,7 +170,7 @@ private final class Listed {
       try file.write([UInt8(second)].span.bytes, at: UInt64(100 + second))
       news += listed.news(afterSeconds: 1)
     }
-    #expect(news == ["log keeps changing: the IDs of its folders leave it out until it rests", "+ ./"])
+    #expect(news == ["log keeps changing: the IDs of its folders leave it out until it stops changing", "+ ./"])
     #expect(try listed.paths() == ["a"])
     var rested: [String] = []
     for _ in 0..<25 { rested += listed.news(afterSeconds: 1) }

@@ -93,15 +93,15 @@ extension HandshakeError {
   public var words: String {
     switch self {
     case .notAP2PNode: "what answers there is not a p2pnode"
-    case .otherVersion(let version): "it speaks version \(version) of the protocol, which this program does not"
+    case .otherVersion(let version): "it uses version \(version) of the protocol, which this program does not support"
     case .suiteUnsupported: "it does not support this cipher"
     case .patternMismatch(let peerIsPrivate):
       peerIsPrivate
         ? "not admitted: it belongs to a private swarm, and this node has no --swarm-key"
         : "not admitted: it is a public node, and this one has a --swarm-key"
-    case .authenticationFailed: "not admitted: its swarm key is another one"
+    case .authenticationFailed: "not admitted: it has another swarm key"
     case .wrongPeer(let expected, let got):
-      "it is \(got.hex), not \(expected.hex): if the sender was started again, ask for its new line"
+      "its PeerID is \(got.hex), not \(expected.hex): if the sender was restarted, ask for its new command"
     case .dialledItself: "it is this node itself"
     case .malformed: "what answers there does not speak the protocol"
     case .closedByPeer:

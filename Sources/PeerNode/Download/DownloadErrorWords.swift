@@ -15,7 +15,7 @@ extension DownloadError: CustomStringConvertible {
     case .storage(let error): error.description
     case .otherLength(let expected, let actual): "the file has \(actual) bytes, not \(expected)"
     case .notAFolder(let name, let length): "the ID is that of a file: \(name), \(length) bytes"
-    case .badListing(let fault): "the author of the folder's ID made a listing that breaks a rule: \(fault)"
+    case .badListing(let fault): "the listing of the folder is not valid: \(fault)"
     case .nothingWanted: "the folder has no path that the filter includes"
     case .isRunning(let fileID): "this node downloads \(fileID.hex) already"
     case .listen(let address, let errno): "cannot listen on \(address): \(errno.reason)"

@@ -35,13 +35,13 @@ extension DownloadUpdate: CustomStringConvertible {
       "\(progress.finishedChunks) of \(progress.totalChunks) chunks, \(progress.bytes) bytes fetched, "
         + "\(Int64(progress.bytesPerSecond)) bytes a second"
     case .waiting(let wait?): "waiting for peers, since \(wait.waited)"
-    case .waiting(nil): "waits for peers no longer"
+    case .waiting(nil): "no longer waits for peers"
     case .unresolved(let source, let reason): "\(source) has no address yet: \(harmless(reason))"
     case .resolved(let source, let addresses): "\(source) is \(addresses.map(\.description).joined(separator: ", "))"
     case .searched(let summary): "the search gave \(summary.found) addresses"
     case .peerEnded(let address, let peer, let end):
       "\(peer.map { "\($0.short) at " } ?? "")\(address): \(harmless("\(end)"))"
-    case .found(let path): "already there, and right: \(harmless(path))"
+    case .found(let path): "already complete: \(harmless(path))"
     case .resumed(let chunks, let bytes):
       "resumed: \(chunks == 1 ? "1 chunk was" : "\(chunks) chunks were") there, \(bytes) bytes"
     case .listening(let address): "listening on \(address)"

@@ -98,7 +98,7 @@ extension FolderPart {
   static func foreignness(of status: FileStatus, _ userID: UInt32 = Environment.userID) -> String? {
     if status.kind != .regular { return "not a regular file" }
     if status.owner != userID { return "another user's file" }
-    return status.linkCount > 1 ? "also known by another name" : nil
+    return status.linkCount > 1 ? "a file with another hard link" : nil
   }
 
   // MARK: Reading

@@ -108,7 +108,7 @@ struct HashStoreOpening: ~Copyable {
         try makeTables(database)
         return nil
       }
-      guard id == applicationID else { return "it is another program's" }
+      guard id == applicationID else { return "it belongs to another program" }
       guard version <= self.version else { return "it was written by a newer p2pnode" }
       guard version >= 1 else { return "it is damaged" }
       if version < self.version {

@@ -32,7 +32,7 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
   public init?(taken path: String, by kind: FileKind, force: Bool) {
     switch kind {
     case .directory: self = .notAFile(path: path, what: "a folder")
-    case .other: self = .notAFile(path: path, what: "no file but a device, a pipe or a socket")
+    case .other: self = .notAFile(path: path, what: "a device, a pipe or a socket")
     case .regular, .symbolicLink:
       if force { return nil }
       self = .exists(path: path)
@@ -46,7 +46,7 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
     case .notAFile(let path, let what): "\(path): is \(what), which is never replaced; choose another name"
     case .occupied(let path, _): "\(path): exists already"
     case .sameName(let path, let other):
-      "\(path): this file system takes the name for that of \(other), which is another one in the folder"
+      "\(path): this file system does not distinguish the name from \(other), another name in the folder"
     case .running(let path): "\(path): another download of this file is running in that folder"
     case .foreign(let path, let what): "\(path): is \(what); remove it or choose another folder"
     case .diskFull(let path, 0): "\(path): no room on the disk"

@@ -62,7 +62,7 @@ struct LockedPart: ~Copyable {
     do throws(Errno) { status = try file.status() } catch { throw .cannotCreate(error) }
     guard status.kind == .regular else { throw .foreign(path: file.path, what: "not a regular file") }
     guard status.owner == Environment.userID else { throw .foreign(path: file.path, what: "another user's file") }
-    guard status.linkCount <= 1 else { throw .foreign(path: file.path, what: "also known by another name") }
+    guard status.linkCount <= 1 else { throw .foreign(path: file.path, what: "a file with another hard link") }
   }
 
   /// Locks a file. Returns false if it lost its name before, because its `get` finished or gave up.

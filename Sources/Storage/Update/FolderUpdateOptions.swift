@@ -55,17 +55,18 @@ public enum FolderUpdateFault: Error, Hashable, Sendable, CustomStringConvertibl
   public var description: String {
     switch self {
     case .unlisted(let folder, let name):
-      "\(folder): holds \(name), which the version does not have, and a folder with unlisted names is never replaced"
-    case .notAFile(let path): "\(path): is no file but a device, a pipe or a socket, which is never replaced"
-    case .mounted(let path): "\(path): another file system is mounted here, and files cannot be moved to it"
+      "\(folder): contains \(name), which this version does not have, and a folder with unlisted names is never replaced"
+    case .notAFile(let path): "\(path): is a device, a pipe or a socket, which is never replaced"
+    case .mounted(let path): "\(path): another file system is mounted here, so files cannot be moved to it"
     case .changed(let path): "\(path): another program changed it while the update ran"
     case .nothingKept(let path, let count):
-      "\(path): no file in it belongs to the version, and \(count) \(count == 1 ? "name" : "names") would be deleted"
-    case .strangeOutput(let path): "\(path): holds other files, and none of this version"
-    case .otherVersion(let folder, let path, .content): "\(folder): exists, and \(path) in it is not as in this version"
-    case .otherVersion(let folder, let path, .missing): "\(folder): exists, and \(path) of this version is not in it"
+      "\(path): no file in it belongs to this version, and --delete would delete \(count) \(count == 1 ? "name" : "names")"
+    case .strangeOutput(let path): "\(path): contains other files, and none of this version"
+    case .otherVersion(let folder, let path, .content): "\(folder): exists, and \(path) in it differs from this version"
+    case .otherVersion(let folder, let path, .missing):
+      "\(folder): exists, and does not contain \(path) of this version"
     case .otherVersion(let folder, let path, .unlisted):
-      "\(folder): exists, and holds \(path), which this version does not"
+      "\(folder): exists, and contains \(path), which this version does not have"
     }
   }
 }

@@ -53,7 +53,7 @@ extension WatchedFolder {
   func changes(_ path: String) {
     plan.mark(above: path)
     guard restless.changed(path, at: now()) else { return }
-    emit(.event(.warning("\(path) keeps changing: the IDs of its folders leave it out until it rests")))
+    emit(.event(.warning("\(path) keeps changing: the IDs of its folders leave it out until it stops changing")))
   }
 
   /// Marks all folders below a folder that have a listing. Each gets a new listing, or none if it is gone.

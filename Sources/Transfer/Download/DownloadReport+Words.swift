@@ -16,7 +16,7 @@ extension DownloadReport: CustomStringConvertible {
     case .peerFailed(let peer, let failure): "\(peer.short): \(failure)"
     case .peerBanned(let peer): "\(peer.short): banned, it sent wrong data"
     case .peerJoined(let peer): "\(peer.short): has the content, or some of it"
-    case .peerLost(let peer, let reason): "\(peer.short): serves no longer, \(reason)"
+    case .peerLost(let peer, let reason): "\(peer.short): no longer serves, \(reason)"
     }
   }
 }

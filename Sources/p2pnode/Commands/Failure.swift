@@ -42,12 +42,12 @@ struct Failure: Error {
   init(writing error: Errno) {
     let why = error.code == Errno.badDescriptor ? "it is closed" : error.reason.lowercased()
     self.init(
-      Exit.ioError, "cannot write to stdout: \(why); send it elsewhere, and run the same command again")
+      Exit.ioError, "cannot write to stdout: \(why); redirect it, and run the same command again")
   }
 
   /// The message for a link whose fileID belongs to a file of another length.
   static func wrongLink(says: UInt64, has: UInt64) -> String {
-    "the link says \(says) bytes, and its file has \(has): the link is wrong; ask for it again, or name the fileID alone"
+    "the link is wrong: it says that the file has \(says) bytes, but it has \(has); ask for a new link, or use only the fileID"
   }
 
   /// Prints the message and turns the failure into the parser's exit.
@@ -87,22 +87,23 @@ extension Failure {
   init(_ error: SecretFileError) {
     switch error {
     case .missing:
-      self.init(Exit.noInput, "\(error); make one with 'p2pnode keygen', or copy the swarm's, or name another file")
+      self.init(
+        Exit.noInput, "\(error); create one with 'p2pnode keygen', copy the key of the swarm, or name another file")
     case .notRegular: self.init(Exit.noInput, "\(error); name another file")
-    case .foreign: self.init(Exit.noInput, "\(error); make a copy of your own, or run as that user")
-    case .wrongSize: self.init(Exit.noInput, "\(error); name another file, or copy it again from where it was made")
-    case .zero: self.init(Exit.noInput, "\(error); make one with 'p2pnode keygen'")
+    case .foreign: self.init(Exit.noInput, "\(error); use a copy that this user owns, or run p2pnode as that user")
+    case .wrongSize: self.init(Exit.noInput, "\(error); name another file, or copy the key again")
+    case .zero: self.init(Exit.noInput, "\(error); create one with 'p2pnode keygen'")
     case .open: self.init(Exit.noInput, error.description)
     case .exists: self.init(Exit.cannotCreate, error.description)
-    case .inUse: self.init(Exit.ioError, "\(error); give each process an identity of its own")
+    case .inUse: self.init(Exit.ioError, "\(error); give each process its own --identity FILE")
     case .cannotMake(let errno) where errno.isDiskFull:
       self.init(Exit.ioError, "\(error); make room and run the same command again")
     case .cannotMake(let errno) where errno.isInputOutput:
-      self.init(Exit.ioError, "\(error); try again when the disk is well")
-    case .cannotMake: self.init(Exit.cannotCreate, "\(error); name another place")
+      self.init(Exit.ioError, "\(error); try again when the disk works")
+    case .cannotMake: self.init(Exit.cannotCreate, "\(error); name another file")
     case .io(let errno) where errno.isPermission:
       self.init(Exit.noInput, "\(error); make it readable for this user, or name another file")
-    case .io: self.init(Exit.ioError, "\(error); name another file, or try again when the disk is well")
+    case .io: self.init(Exit.ioError, "\(error); name another file, or try again when the disk works")
     }
   }
 
@@ -112,16 +113,16 @@ extension Failure {
     case .cannotMake(let errno) where errno.isDiskFull:
       self.init(Exit.ioError, "\(error); make room, or set P2PNODE_HOME to a folder on another disk")
     case .cannotMake:
-      self.init(Exit.cannotCreate, "\(error); set P2PNODE_HOME to a folder that can be written to")
+      self.init(Exit.cannotCreate, "\(error); set P2PNODE_HOME to a folder that this user can write to")
     }
   }
 
   init(_ error: PartFileError) {
     switch error {
     case .cannotCreate(let errno) where errno.code == Errno.noEntry:
-      self.init(Exit.cannotCreate, "\(error); make that folder first, or choose another place with -o PATH")
-    case .cannotCreate: self.init(Exit.cannotCreate, "\(error); choose another place with -o PATH")
-    case .running: self.init(Exit.cannotCreate, "\(error); wait for it, or choose another folder with -o PATH")
+      self.init(Exit.cannotCreate, "\(error); create that folder first, or choose another path with -o PATH")
+    case .cannotCreate: self.init(Exit.cannotCreate, "\(error); choose another path with -o PATH")
+    case .running: self.init(Exit.cannotCreate, "\(error); wait until it ends, or choose another folder with -o PATH")
     case .exists:
       self.init(Exit.cannotCreate, "\(error); choose another name or use --force to replace it")
     case .occupied: self.init(Exit.cannotCreate, "\(error); choose another name with -o PATH")
@@ -131,8 +132,8 @@ extension Failure {
     case .notAFile, .foreign: self.init(Exit.cannotCreate, error.description)
     case .diskFull, .noRoom: self.init(Exit.ioError, "\(error); make room and run the same command again")
     case .io(let errno) where errno.isClosedByPeer:
-      self.init(Exit.ioError, "whoever read the stream has gone; nothing of it is kept, run the same command again")
-    case .io: self.init(Exit.ioError, "\(error); when the disk is well, run the same command again")
+      self.init(Exit.ioError, "the reader closed the stream; nothing is kept, run the same command again")
+    case .io: self.init(Exit.ioError, "\(error); run the same command again when the disk works")
     }
   }
 
@@ -140,19 +141,19 @@ extension Failure {
     switch fault {
     case .changed: self.init(Exit.tryAgain, "\(fault); run the same command again")
     case .unlisted:
-      self.init(Exit.cannotCreate, "\(fault); move it away, or delete what the version does not have with --delete")
+      self.init(Exit.cannotCreate, "\(fault); move it away, or use --delete to delete what this version does not have")
     case .nothingKept:
       self.init(Exit.cannotCreate, "\(fault); check that -o PATH is the right folder, or use --force")
     case .strangeOutput:
       self.init(
         Exit.cannotCreate,
-        "\(fault); -o names the folder that is updated, not the one that it lies in: correct it, or use --force")
+        "\(fault); -o must name the updated folder itself, not its parent folder: correct it, or use --force")
     case .notAFile, .mounted: self.init(Exit.cannotCreate, "\(fault); move it away")
     case .otherVersion:
       self.init(
         Exit.cannotCreate,
-        "\(fault); use --update to bring it to this version, put a copy into it with a / after its name, or choose another "
-          + "name with -o PATH")
+        "\(fault); use --update to update it, add a / to PATH to put a copy into it, or choose another name with -o PATH"
+      )
     }
   }
 
@@ -160,7 +161,8 @@ extension Failure {
   init(_ errno: Errno, listen: Endpoint) {
     self.init(
       Exit.ioError,
-      "cannot listen on \(listen): \(errno.reason.lowercased()); choose another with --listen HOST:PORT (port 0: any)")
+      "cannot listen on \(listen): \(errno.reason.lowercased()); choose another address with --listen HOST:PORT (port 0 is any free port)"
+    )
   }
 
   init(_ error: ServerError, listen: Endpoint) {
@@ -169,9 +171,10 @@ extension Failure {
     case .listen(let errno): self.init(errno, listen: listen)
     case .state(let error):
       self.init(
-        Exit.cannotCreate, "cannot keep hashes: \(error); set P2PNODE_HOME to a folder that can be written to")
+        Exit.cannotCreate, "cannot keep hashes: \(error); set P2PNODE_HOME to a folder that this user can write to")
     case .system(let errno):
-      self.init(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
+      self.init(
+        Exit.ioError, "cannot start: \(errno); free memory or raise the limit of open files (ulimit -n), and try again")
     case .invalid(let fault): self.init(Exit.usage, "\(fault)")
     }
   }

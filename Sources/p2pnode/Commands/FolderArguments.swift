@@ -70,13 +70,15 @@ struct FolderArguments: ParsableArguments {
 
   /// Throws if options of `get` exclude each other.
   func check(output: String?, force: Bool, stays: Bool, isSeveral: Bool) throws {
-    if dryRun, isSeveral { throw ValidationError("--dry-run is about one ID at a time.") }
+    if dryRun, isSeveral { throw ValidationError("--dry-run takes only one ID.") }
     if output == "-", update || dryRun || !reuse.isEmpty {
       throw ValidationError("-o - writes to stdout, and never to a folder: leave out --update, --dry-run and --reuse.")
     }
-    if delete, !update { throw ValidationError("--delete belongs to --update: add it, or leave --delete out.") }
-    if hidden, !delete { throw ValidationError("--hidden says what --delete deletes: add it, or leave --hidden out.") }
-    if dryRun, stays { throw ValidationError("--dry-run fetches nothing that --keep-serving could offer.") }
+    if delete, !update { throw ValidationError("--delete needs --update: add --update, or leave --delete out.") }
+    if hidden, !delete { throw ValidationError("--hidden needs --delete: add --delete, or leave --hidden out.") }
+    if dryRun, stays {
+      throw ValidationError("--dry-run fetches no file that --keep-serving could offer: leave one of the two out.")
+    }
   }
 
   /// Returns the folder options of the download.

@@ -27,8 +27,8 @@ extension Get {
       if !quiet && set.logLevel >= .warning {
         Console.log(
           .warning,
-          "warning: metrics \(address) (\(set.origin(of: .metrics))) is in use; this get answers no scraper: give it "
-            + "another address with --metrics HOST:PORT, or --metrics off")
+          "warning: metrics \(address) (\(set.origin(of: .metrics))) is in use, so this get serves no metrics; "
+            + "choose another address with --metrics HOST:PORT, or use --metrics off")
       }
       return nil
     }
@@ -69,7 +69,8 @@ extension Get {
     // The listen address in the settings belongs to `serve`, which may be running on this machine.
     let host = node.listen == nil ? HostPort(host: "::", port: 0) : settings.listen
     do throws(ResolutionFailure) { return Sharing(listen: try host.resolve()[0], stay: stay) } catch {
-      throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
+      throw Failure(
+        Exit.ioError, "cannot listen on \(host): \(error.reason); choose another address with --listen HOST:PORT")
     }
   }
 }

@@ -96,7 +96,8 @@ extension Get {
   /// Returns all items to fetch. An ID that is named twice is fetched once. Throws if it has two places.
   private func severalItems(isQuiet: Bool) throws(Failure) -> [SeveralItem] {
     if let output, !Directory.exists(output) {
-      throw Failure(Exit.cannotCreate, "\(output): is no folder; several IDs need one: make it first, or leave -o out")
+      throw Failure(
+        Exit.cannotCreate, "\(output): is not a folder, and several IDs need one: create it first, or leave -o out")
     }
     let wanted = try WantedList.ofCommandLine(ids) + (inputFile.map(WantedList.ofFile) ?? [])
     var items: [SeveralItem] = []
@@ -107,7 +108,8 @@ extension Get {
       let id = item.fileID
       if let place = places[id] {
         guard items[place].target.isSamePlace(as: item.target) else {
-          throw Failure(Exit.usage, "\(one.prefix)\(id.hex) has two places; name it once, and copy the file afterwards")
+          throw Failure(
+            Exit.usage, "\(one.prefix)\(id.hex) has two output paths; name it once, and copy the file afterwards")
         }
         if !isQuiet { Console.error("[Downloader] \(one.prefix)\(id.hex) is named twice, and fetched once") }
         continue

@@ -159,7 +159,9 @@ struct Get: ParsableCommand {
   private var isSeveral: Bool { ids.count > 1 || inputFile != nil }
 
   func validate() throws {
-    guard !ids.isEmpty || inputFile != nil else { throw ValidationError("Name an ID, or a file of IDs.") }
+    guard !ids.isEmpty || inputFile != nil else {
+      throw ValidationError("Name an ID, or a file of IDs with --input-file.")
+    }
     guard output != "" else { throw ValidationError("-o has no path: name a file or a folder, or leave -o out.") }
     try folder.check(output: output, force: force, stays: keepServing != nil, isSeveral: isSeveral)
     guard !(isSeveral && output == "-") else {
@@ -171,7 +173,7 @@ struct Get: ParsableCommand {
     }
     guard !(output == "-" && keepServing != nil) else {
       throw ValidationError(
-        "-o - keeps nothing that --keep-serving could offer: name a file, or leave --keep-serving out.")
+        "--keep-serving needs an output on the disk: name a file with -o, or leave --keep-serving out.")
     }
     guard exec != "" else { throw ValidationError("--exec has no program: name one, or leave --exec out.") }
     guard !(exec != nil && (output == "-" || folder.dryRun)) else {

@@ -86,10 +86,10 @@ func hashed(_ file: String, json: Bool) throws(Failure) -> (fileID: FileID, leng
   } catch {
     switch error {
     case .io(let errno) where errno.isInputOutput:
-      throw Failure(Exit.ioError, "cannot read \(errno); try again when the disk is well")
+      throw Failure(Exit.ioError, "cannot read \(errno); try again when the disk works")
     case .io(let errno):
       throw Failure(Exit.noInput, "cannot read \(errno); check the path, and that this user may read it")
-    default: throw Failure(Exit.noInput, "cannot read \(file): \(error); name a regular file that nobody writes to")
+    default: throw Failure(Exit.noInput, "cannot read \(file): \(error); name a regular file that no program writes to")
     }
   }
 }
@@ -106,10 +106,10 @@ func hashedFolder(_ folder: String, _ rules: ServingRules, json: Bool) throws(Fa
   } catch {
     switch error {
     case .io(let errno) where errno.isInputOutput:
-      throw Failure(Exit.ioError, "cannot read \(errno); try again when the disk is well")
+      throw Failure(Exit.ioError, "cannot read \(errno); try again when the disk works")
     case .io(let errno):
       throw Failure(Exit.noInput, "cannot read \(errno); check the path, and that this user may read it")
-    case .changing: throw Failure(Exit.noInput, "\(folder): \(error); try again when nobody writes to it")
+    case .changing: throw Failure(Exit.noInput, "\(folder): \(error); try again when no program writes to it")
     case .fault, .cannotKeep: throw Failure(Exit.noInput, "\(folder) has no ID: \(error)")
     }
   }

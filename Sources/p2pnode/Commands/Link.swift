@@ -80,8 +80,8 @@ struct Link: ParsableCommand {
       guard let peer = FileLink.Peer(host: source.host.host, port: source.host.port, pinned: source.pinned) else {
         throw Failure(
           Exit.usage,
-          "--peer '\(Console.escaped(text))' cannot stand in a link: a host there is of letters, digits, '.', '-' and "
-            + "'_', or an IPv6 address without a zone")
+          "--peer '\(Console.escaped(text))' cannot stand in a link: its host must consist of letters, digits, "
+            + "'.', '-' and '_', or be an IPv6 address without a zone")
       }
       peers.append(peer)
     }

@@ -69,15 +69,14 @@ struct Parts: ParsableCommand {
   }
 
   private func end(found: Int, removed: Int, bytes: UInt64) {
-    if found == 0 { return Console.error("Interrupted downloads have left nothing here.") }
+    if found == 0 { return Console.error("There are no unfinished downloads here.") }
     if clean {
-      if removed < found { Console.error("\(found - removed) of \(found) stay.") }
+      if removed < found { Console.error("\(found - removed) of \(found) remain.") }
       return
     }
+    Console.error("Add the options of the original command, such as --peer and --swarm-key.")
     Console.error(
-      "Add the --peer, --swarm-key and other options that the download had.")
-    Console.error(
-      "In all \(Format.size(bytes)). To remove what no running download has: the same command with --clean.")
+      "\(Format.size(bytes)) in total. To remove the unfinished downloads that no running 'get' uses, add --clean.")
   }
 }
 
@@ -124,14 +123,14 @@ struct PartLines {
   func print(isRemoved: Bool, isCleaning: Bool) {
     let what = "\(Console.escaped(name.map { "\($0) (\(part.path))" } ?? part.path)): \(Format.size(part.diskBytes))"
     if isRemoved { return Console.output("removed \(what)") }
-    if part.isRunning { return Console.output("\(what), a running download has it") }
+    if part.isRunning { return Console.output("\(what), in use by a running download") }
     let share = verified.map { ", \(Format.share(Double($0.bytes) / Double(max($0.total, 1)))) verified" } ?? ""
     Console.output("\(what)\(share), last written \(Format.time(seconds: ageSeconds)) ago")
     if isCleaning { return }
     if let command {
       Console.output("  \(command)")
     } else {
-      Console.output("  its whole ID is not known; it begins with \(part.idStart)")
+      Console.output("  its full ID is not known; it begins with \(part.idStart)")
     }
   }
 

@@ -140,7 +140,8 @@ struct Send: ParsableCommand {
     let host = node.listen == nil ? HostPort(host: "::", port: ProtocolDefaults.port) : settings.listen
     let address: Endpoint
     do throws(ResolutionFailure) { address = try host.resolve()[0] } catch {
-      throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
+      throw Failure(
+        Exit.ioError, "cannot listen on \(host): \(error.reason); choose another address with --listen HOST:PORT")
     }
     do throws(ServerError) {
       do throws(ServerError) { return try Node(configuration, listen: address) { log.print($0) } } catch {

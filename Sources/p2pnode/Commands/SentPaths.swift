@@ -71,7 +71,7 @@ struct SentPaths {
       throw cannotRead(path, error)
     }
     guard target.kind == .regular, !path.hasSuffix("/") else {
-      throw Failure(Exit.noInput, "\(path): is neither a folder nor a regular file; name something else to send")
+      throw Failure(Exit.noInput, "\(path): is neither a folder nor a regular file; name another file or folder")
     }
     do throws(Errno) { _ = try File(path, [.read, .nonBlocking]) } catch { throw cannotRead(path, error) }
     return status.kind == .symbolicLink
@@ -113,10 +113,10 @@ extension SentPaths.Share {
         let reason = reasons[name] ?? .changed
         let advice =
           switch reason {
-          case .io(let errno) where errno.isInputOutput: "send it when the disk is well"
+          case .io(let errno) where errno.isInputOutput: "try again when the disk works"
           case .io: "check that this user may read it"
-          case .tooLong, .cannotKeep, .nameNotUTF8, .notRegular: "name something else to send"
-          case .changed, .stopped: "send it when nobody writes to it"
+          case .tooLong, .cannotKeep, .nameNotUTF8, .notRegular: "name another file or folder"
+          case .changed, .stopped: "try again when no program writes to it"
           }
         throw Failure(Exit.noInput, "cannot send \(path(of: name)): \(reason); \(advice)")
       }
@@ -131,7 +131,7 @@ extension SentPaths.Share {
   private func folderOffer(of share: FolderShare) throws(Failure) -> SentOffer {
     guard let listing = share.folders.first(where: { $0.folder.isEmpty }) else {
       throw Failure(
-        Exit.tryAgain, "cannot send \(folder): its files keep changing; send it when nobody writes to them")
+        Exit.tryAgain, "cannot send \(folder): its files keep changing; try again when no program writes to them")
     }
     // A folder without any bytes is complete when its listing is.
     let content = listing.contentsLength == 0 ? listing.folderID : listing.contentsID

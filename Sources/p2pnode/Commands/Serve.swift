@@ -218,7 +218,7 @@ struct Serve: ParsableCommand {
     do throws(SecretFileError) { return try LoadedIdentity.file(file) } catch {
       guard case .inUse = error else { throw Failure(error) }
       Console.log(
-        .warning, "warning: \(error); this serve has another PeerID, as long as it runs: links to it do not outlast it")
+        .warning, "warning: \(error); this serve uses a temporary PeerID; links to it stop working when it ends")
       return LoadedIdentity.ephemeral()
     }
   }
@@ -235,7 +235,8 @@ struct Serve: ParsableCommand {
 
   private func resolved(_ host: HostPort) throws(Failure) -> Endpoint {
     do throws(ResolutionFailure) { return try host.resolve()[0] } catch {
-      throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
+      throw Failure(
+        Exit.ioError, "cannot listen on \(host): \(error.reason); choose another address with --listen HOST:PORT")
     }
   }
 }

@@ -24,7 +24,7 @@ struct ServeReload {
     }
     var changed = ServeReload.changes(from: settings, to: new)
     if let path = new.swarmKey, path == settings.swarmKey, let key, let swarmKey, !key.equals(swarmKey) {
-      changed.append("not reloaded: swarm-key: \(path) has another key now: start serve again")
+      changed.append("not reloaded: swarm-key: \(path) has another key now: restart serve to apply it")
     }
     server.reconfigure(
       uploadLimit: new.uploadLimit, uploadLimitPerPeer: new.uploadLimitPerPeer, connectionsMax: new.maxConnections,
@@ -45,7 +45,7 @@ struct ServeReload {
       let (before, after) = (old.text(of: key), new.text(of: key))
       guard before != after, !ofGet.contains(key) else { return nil }
       let line = "\(key.rawValue): \(before) is now \(after) (\(new.origin(of: key)))"
-      return key.isReloaded ? "reloaded: \(line)" : "not reloaded: \(line): start serve again"
+      return key.isReloaded ? "reloaded: \(line)" : "not reloaded: \(line): restart serve to apply it"
     }
   }
 }

@@ -13,7 +13,8 @@ final class StopSignal: Sendable {
   init(takesHangUp: Bool = false) throws(Failure) {
     Console.watchStops()
     do throws(Errno) { signals = try Signals([.interrupt, .terminate] + (takesHangUp ? [.hangUp] : [])) } catch {
-      throw Failure(Exit.ioError, "cannot start: \(error); try again when the system has more to give")
+      throw Failure(
+        Exit.ioError, "cannot start: \(error); free memory or raise the limit of open files (ulimit -n), and try again")
     }
   }
 

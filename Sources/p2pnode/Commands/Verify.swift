@@ -128,8 +128,8 @@ struct Verify: ParsableCommand {
       guard [Exit.unavailable, Exit.tryAgain, Exit.notAdmitted].contains(error.code) else { throw error }
       throw Failure(
         Exit.badData,
-        "\(file): is \(actual.hex), not the folder \(wanted.fileID.hex); what differs is known only from its listing, "
-          + "which is not here: \(error.message)")
+        "\(file): is \(actual.hex), not the folder \(wanted.fileID.hex); to name what differs, 'verify' needs "
+          + "its listing: \(error.message)")
     }
     switch found {
     case .folder(let listing): return listing
@@ -151,7 +151,7 @@ struct Verify: ParsableCommand {
         reporter.show($0)
       }.differences
     } catch {
-      throw Failure(Exit.noInput, "\(file): \(error); try again when nobody writes to it")
+      throw Failure(Exit.noInput, "\(file): \(error); try again when no program writes to it")
     }
   }
 }

@@ -50,7 +50,7 @@ struct WhoAmI: ParsableCommand {
       return try LoadedIdentity.peerID(path, makes: create || identity == nil)
     } catch {
       guard case .missing = error else { throw Failure(error) }
-      throw Failure(Exit.noInput, "\(error); name another key, or make one there with --create")
+      throw Failure(Exit.noInput, "\(error); name another key, or create it with --create")
     }
   }
 }

@@ -46,7 +46,7 @@ struct DifferenceLines {
     switch kind {
     case .missing: "missing"
     case .extra: "extra"
-    case .content: "other content"
+    case .content: "different content"
     case .mode(let isExecutable): isExecutable ? "executable, and should not be" : "not executable, and should be"
     case .target(let target, let expected):
       "a link to '\(Console.escaped("\(target)"))', not to '\(Console.escaped("\(expected)"))'"

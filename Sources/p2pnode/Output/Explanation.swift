@@ -86,7 +86,7 @@ private func percent(_ part: Double) -> String { Format.fixed(part * 100, 1) + "
 extension WorkerWaits {
   /// The waits that took at least a hundredth of the time, the longest first.
   fileprivate var words: String {
-    guard total > .zero else { return "nothing, it was never there" }
+    guard total > .zero else { return "nothing: it did not run" }
     let parts = WorkerWait.allCases.map { ($0, Format.seconds(self[$0]) / Format.seconds(total)) }
       .filter { $0.1 >= 0.01 }.sorted { $0.1 > $1.1 }
     let named = parts.map { "\($0.0.words) \(percent($0.1)) (\(Format.fixed(Format.seconds(self[$0.0]), 1))s)" }
@@ -117,8 +117,8 @@ extension WorkerWait {
     case .busyPeers: "busy peers"
     case .retry: "the retry delay"
     case .reader: "the reader of the stream"
-    case .holders: "somebody to get the rest"
-    case .others: "the last chunks of others"
+    case .holders: "a peer that has the rest"
+    case .others: "the last chunks of other workers"
     }
   }
 }
@@ -148,33 +148,33 @@ extension DownloadLimit {
   var words: String {
     switch self {
     case .start(let part):
-      "\(percent(part)) of the time passed before the first chunk was asked for: name peers that answer at once"
+      "\(percent(part)) of the time passed before the first request for a chunk: faster with peers that answer sooner"
     case .network(let part):
-      "\(percent(part)) of the workers' time the peers were sending: faster with more of them, or a faster link"
+      "\(percent(part)) of the workers' time was data transfer: faster with more peers, or a faster link"
     case .roundTrips(let part):
-      "\(percent(part)) of the workers' time went into waiting for first bytes: faster with peers that are nearer, or idle"
+      "\(percent(part)) of the workers' time was waiting for the first byte of answers: faster with peers that are nearer, or idle"
     case .disk(let part):
-      "\(percent(part)) of the answers' time went into hashing and writing: faster with a faster disk, or more cores"
+      "\(percent(part)) of the answers' time was hashing and writing: faster with a faster disk, or more cores"
     case .workers(let peers):
-      "all workers had work, and there \(peers == 1 ? "was" : "were") \(Format.count(peers, "peer")): faster with --workers \(min(peers, 1024))"
+      "all workers were busy, and there \(peers == 1 ? "was" : "were") \(Format.count(peers, "peer")): faster with --workers \(min(peers, 1024))"
     case .retries(let part):
-      "\(percent(part)) of the workers' time went into waiting to try again: faster without the peers that failed"
+      "\(percent(part)) of the workers' time was waiting for retries: faster without the peers that failed"
     case .busyPeers(let part):
-      "\(percent(part)) of the workers' time the peers asked to be left alone: faster with more peers"
+      "\(percent(part)) of the workers' time was waiting for busy peers: faster with more peers"
     case .hashes(let part):
-      "\(percent(part)) of the workers' time went into waiting for chunk hashes: faster with peers that are nearer"
+      "\(percent(part)) of the workers' time was waiting for chunk hashes: faster with peers that are nearer"
     case .reader(let part):
-      "\(percent(part)) of the workers' time the reader of the stream was behind: faster into a file (-o PATH)"
+      "\(percent(part)) of the workers' time was waiting for the reader of the stream: faster into a file (-o PATH)"
     case .holders(let part):
-      "\(percent(part)) of the workers' time nobody free had what was missing: faster with more peers that have all of it"
+      "\(percent(part)) of the workers' time no free peer had a missing chunk: faster with more peers that have the whole file"
     case .ending(let part):
-      "\(percent(part)) of the workers' time nothing was left to ask for: the file is small for so many peers"
+      "\(percent(part)) of the workers' time no chunk was left to request: the file is small for so many peers"
     case .slowPeers(let peers):
-      "\(DownloadLimit.names(peers)) sent at less than a quarter of the best one's rate: others did their work"
+      "\(DownloadLimit.names(peers)) sent at less than a quarter of the best peer's rate: other peers did their work"
     case .setting(let limit):
       "The download limit of \(Format.speed(Double(limit))) was reached: faster with a higher --download-limit"
     case .failingPeers(let peers):
-      "\(DownloadLimit.names(peers)) failed or lied: faster without them"
+      "\(DownloadLimit.names(peers)) failed or sent wrong data: faster without them"
     }
   }
 

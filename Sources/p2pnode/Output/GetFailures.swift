@@ -9,9 +9,12 @@ import Wire
 extension DiscoverySummary {
   /// What was tried, for people.
   fileprivate var words: String {
-    let machine = localNodes == 0 ? "no other node of yours runs here" : "\(localNodes) nodes of yours run here"
-    guard let interfaces else { return "\(machine), and P2PNODE_LAN is off" }
-    if interfaces.isEmpty { return "\(machine), and there is no local network to ask" }
+    let machine =
+      localNodes == 0
+      ? "no other node of this user runs on this machine"
+      : "\(Format.count(localNodes, "node")) of this user \(localNodes == 1 ? "runs" : "run") on this machine"
+    guard let interfaces else { return "\(machine), and the search on the local network is off (setting lan)" }
+    if interfaces.isEmpty { return "\(machine), and this machine has no local network" }
     return "\(machine), and the local network (\(interfaces.map(Console.escaped).joined(separator: ", "))) was asked"
   }
 }
@@ -64,18 +67,21 @@ final class GetFailures: DownloadObserver {
     case .storage(.exists(let path)) where target.name == nil:
       Failure(
         Exit.cannotCreate,
-        "\(Console.escaped(path)): exists already, and a suggested name replaces nothing; name the file with -o PATH")
+        "\(Console.escaped(path)): exists already, and 'get' never replaces a file under a suggested name; name the file with -o PATH"
+      )
     case .storage(let error): Failure(error)
     case .listen(let address, let errno): Failure(errno, listen: address)
-    case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
+    case .system(let errno):
+      Failure(
+        Exit.ioError, "cannot start: \(errno); free memory or raise the limit of open files (ulimit -n), and try again")
     case .badListing(let fault): Failure(fault, listingOf: fileID)
     // Only the verbs that fetch just a listing get this error for a file.
     case .notAFolder: Failure(Exit.usage, "\(error)")
     case .nothingWanted:
       Failure(
         Exit.usage,
-        "\(error): check the patterns of --include and --exclude; paths begin in the folder, without its own "
-          + "name, as 'p2pnode ls' lists them")
+        "\(error); compare --include and --exclude with the paths that 'p2pnode ls' prints, which do not begin "
+          + "with the name of the folder")
     case .isRunning, .invalid: Failure(Exit.usage, "\(error)")
     case .nodeStopped: Failure(stop.exitCode, "interrupted; nothing is kept: run the same command again to start over")
     case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
@@ -97,7 +103,7 @@ final class GetFailures: DownloadObserver {
     case .unreachable:
       return Failure(
         Exit.unavailable,
-        "no peer can be reached\(waited)\(reasons); check that they run, or name others \(KnownPeers.places)\(waitAdvice)"
+        "no peer can be reached\(waited)\(reasons); check that they run, or name other peers \(KnownPeers.places)\(waitAdvice)"
       )
     case .notFound:
       return Failure(
@@ -106,28 +112,29 @@ final class GetFailures: DownloadObserver {
     case .notAdmitted:
       return Failure(
         Exit.notAdmitted,
-        "no peer admits this node\(reasons); give the --swarm-key of their swarm, none where they are public, or ask to "
-          + "be allowed")
+        "no peer admits this node\(reasons); use the --swarm-key of their swarm (none if they are public), or ask their "
+          + "owner to --allow this node")
     case .everyPeerLied:
-      return Failure(Exit.badData, "every peer that has the file sent wrong data\(reasons); name others\(resume)")
+      return Failure(Exit.badData, "every peer that has the file sent wrong data\(reasons); name other peers\(resume)")
     case .noPeers:
       if stats.totalChunks == 0 {
         let tried = search.map { ": \($0.words)" } ?? ""
         return Failure(
           Exit.unavailable,
-          "no peer answered\(waited)\(reasons)\(tried); nodes answer only for files that they have, in a private swarm only with "
-            + "its --swarm-key: check the ID, or name those that have the file \(KnownPeers.places)\(waitAdvice)")
+          "no peer answered\(waited)\(reasons)\(tried); a node answers only if it has the file, and a node of a private swarm "
+            + "only if this node uses the same --swarm-key: check the ID, or name peers that have the file "
+            + "\(KnownPeers.places)\(waitAdvice)")
       }
       guard changed.isEmpty else {
         // The same command would not find a peer.
         return Failure(
           Exit.tryAgain,
-          "no peer is left\(waited)\(reasons): ask the source for the ID of the file as it is now; "
-            + "\(chunks) here\(kept.map { " in \($0)" } ?? "")")
+          "no peer is left\(waited)\(reasons): ask the sender for the new ID of the file"
+            + (kept.map { "; of the old file \(chunks) kept in \($0)" } ?? ""))
       }
       return Failure(Exit.tryAgain, "no peer is left\(waited)\(reasons)\(resume)")
     case .outOfRetries(let chunk):
-      let last = reasons(before: retried[chunk].map { "at last: \($0)" })
+      let last = reasons(before: retried[chunk].map { "last: \($0)" })
       return Failure(Exit.tryAgain, "chunk \(chunk.rawValue) failed after all its retries\(waited)\(last)\(resume)")
     case .pageOutOfRetries:
       return Failure(Exit.tryAgain, "the chunk hashes could not be fetched\(waited)\(reasons)\(resume)")
@@ -148,7 +155,7 @@ final class GetFailures: DownloadObserver {
     let addresses = ends.sorted { $0.key.description < $1.key.description }
       .map { "\($0.key): \(Console.escaped($0.value.description))" }
     let names = unresolved.map { "\($0.0): \($0.1)" }
-    let others = otherEnds > 0 ? ["\(Format.count(otherEnds, "connection")) with others"] : []
+    let others = otherEnds > 0 ? [Format.count(otherEnds, "other connection")] : []
     let all = (first.map { [$0] } ?? []) + names + addresses + others
     return all.isEmpty ? "" : " (\(all.joined(separator: "; ")))"
   }
@@ -169,10 +176,10 @@ extension Failure {
   init(_ fault: FolderListingFault, listingOf fileID: FileID) {
     self.init(
       Exit.badData,
-      "the listing of \(fileID.hex) breaks a rule, so its author made it wrong: \(fault); ask the author for another ID"
+      "the listing of \(fileID.hex) is not valid: \(fault); ask its author for a new ID"
     )
   }
 
   static let noPeerIsKnown = Failure(
-    Exit.unavailable, "no peer is known: name those that have the file \(KnownPeers.places)")
+    Exit.unavailable, "no peer is known: name peers that have the file \(KnownPeers.places)")
 }

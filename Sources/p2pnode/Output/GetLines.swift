@@ -19,14 +19,14 @@ final class GetLines: DownloadObserver {
     case .listing(let length): note("It is a folder: fetching its listing (\(Format.size(length)))")
     case .prepared(let name, _): shownName = Console.escaped(name)
     case .report(let report): if !wasFound { print(report) }
-    case .unresolved(let source, let reason): note("Peer \(source): \(reason); it is looked up again")
+    case .unresolved(let source, let reason): note("Peer \(source): \(reason); the name is looked up again")
     case .resolved(let source, let addresses):
       if !addresses.isEmpty { note("Peer \(source) is \(addresses.map(\.description).joined(separator: ", "))") }
     case .peerEnded(let address, let peer, let end):
       note("Peer \(peer.map { "\($0.short) at " } ?? "")\(address): \(Console.escaped(end.description))")
     case .found(let path):
       wasFound = true
-      note("Already here, and right: \(Console.escaped(path))")
+      note("Already complete: \(Console.escaped(path))")
     case .resumed(let chunks, _): note("Resumed: \(Format.count(chunks, "chunk was", "chunks were")) here already")
     case .listening(let address): if isVerbose { note("Listening on \(address)") }
     case .waiting(let wait): if let wait, pace.isDue(wait) { note(wait.sentence) }

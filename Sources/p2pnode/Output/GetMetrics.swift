@@ -60,22 +60,23 @@ final class GetMetrics: Sendable {
     let there = rows.count(where: \.isThere)
     let failed = rows.count { $0.isOver && !$0.isThere }
     page.add(
-      "p2pnode_downloads", .gauge, "Downloads, by how far they are.",
+      "p2pnode_downloads", .gauge, "Downloads by state.",
       [
         .init(rows.count - there - failed, [("state", "unfinished")]), .init(there, [("state", "complete")]),
         .init(failed, [("state", "failed")]),
       ])
-    page.add("p2pnode_downloaded_bytes_total", .counter, "Bytes that came and were right.", rows.sum(\.bytes))
+    page.add("p2pnode_downloaded_bytes_total", .counter, "Bytes that were fetched and verified.", rows.sum(\.bytes))
     if isInZone {
       page.add(
-        "p2pnode_zone_downloaded_bytes_total", .counter, "The same by the zones of the peers.",
+        "p2pnode_zone_downloaded_bytes_total", .counter,
+        "Bytes that were fetched and verified, by the zones of the peers.",
         rows.compactMap(\.zones).reduce(ZoneBytes(), +).samples)
     }
     page.add("p2pnode_chunks", .gauge, "Chunks of the downloads.", rows.sum(\.totalChunks))
     page.add("p2pnode_complete_chunks", .gauge, "Chunks that are complete.", rows.sum(\.completeChunks))
-    page.add("p2pnode_sources", .gauge, "Peers that have something of a download.", rows.sum(\.sources))
+    page.add("p2pnode_sources", .gauge, "Peers that have data of a download.", rows.sum(\.sources))
     page.add(
-      "p2pnode_banned_peers_total", .counter, "Times that a peer was banned, since it sent wrong data.",
+      "p2pnode_banned_peers_total", .counter, "Times that a peer was banned because it sent wrong data.",
       rows.sum(\.banned))
     page.add("p2pnode_retries_total", .counter, "Times that a chunk was tried again.", rows.sum(\.retries))
     page.add(

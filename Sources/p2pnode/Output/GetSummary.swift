@@ -40,7 +40,7 @@ final class GetSummary: DownloadObserver {
 
   private func done(_ result: DownloadResult) {
     if result.wasFound {
-      if !isPlain { line("[Downloader] Already here, and right: \(Console.escaped(result.path ?? ""))") }
+      if !isPlain { line("[Downloader] Already complete: \(Console.escaped(result.path ?? ""))") }
       return
     }
     if !isShort { print(result.stats, name: result.name) }

@@ -16,8 +16,8 @@ extension Failure {
   init(_ failure: MetricsFailure) {
     self.init(
       Exit.ioError,
-      "cannot answer Prometheus at \(failure.address): \(failure.errno.reason.lowercased()); choose another with "
-        + "--metrics HOST:PORT")
+      "cannot serve metrics at \(failure.address): \(failure.errno.reason.lowercased()); choose another "
+        + "address with --metrics HOST:PORT")
   }
 }
 
@@ -100,22 +100,23 @@ extension Exposition {
     add(
       "p2pnode_build_info", .gauge, "1, with the version of the program and its commit.",
       [.init(1, [("version", Version.number), ("commit", Version.commit)])])
-    add("p2pnode_start_time_seconds", .gauge, "When it started, in seconds since 1970.", startedAt)
+    add("p2pnode_start_time_seconds", .gauge, "Start time of the process, in seconds since 1970.", startedAt)
   }
 
   /// Adds the figures of a serving node.
   mutating func add(_ figures: NodeFigures) {
     add("p2pnode_connections", .gauge, "Peers that are connected now.", figures.connections)
     add("p2pnode_accepted_total", .counter, "Connections that came in.", figures.accepted)
-    add("p2pnode_established_total", .counter, "Connections whose handshake was done.", figures.established)
+    add("p2pnode_established_total", .counter, "Connections that completed the handshake.", figures.established)
     add(
-      "p2pnode_turned_away_total", .counter, "Connections that ended before their handshake was done.",
+      "p2pnode_turned_away_total", .counter, "Connections that ended before the end of the handshake.",
       samples(figures.turnedAway, NodeFigures.End.beforeHandshake))
     add(
-      "p2pnode_disconnected_total", .counter, "Connections that ended after it, by who ended them and why.",
+      "p2pnode_disconnected_total", .counter, "Connections that ended after the handshake, by who ended them and why.",
       samples(figures.ended, NodeFigures.End.afterHandshake))
     add(
-      "p2pnode_accept_failures_total", .counter, "Times that the system could not accept.", figures.acceptFailures)
+      "p2pnode_accept_failures_total", .counter, "Times that the system could not accept a connection.",
+      figures.acceptFailures)
     add("p2pnode_opens_total", .counter, "Files that peers opened.", figures.opens)
     add("p2pnode_requests_total", .counter, "Requests for parts of files that were answered.", figures.requests)
     add("p2pnode_uploaded_bytes_total", .counter, "Bytes of files that were sent.", figures.uploadedBytes)
@@ -134,9 +135,11 @@ extension Exposition {
       })
     add("p2pnode_scanning", .gauge, "1 until the first scan of the folder is over.", figures.isScanning ? 1 : 0)
     add(
-      "p2pnode_hashed_bytes", .gauge, "Bytes hashed of the files that came last, at the start of all.",
+      "p2pnode_hashed_bytes", .gauge, "Bytes hashed so far of the files that came last (at the start, of all files).",
       figures.hashedBytes)
-    add("p2pnode_bytes_to_hash", .gauge, "Bytes of those files.", figures.bytesToHash)
+    add(
+      "p2pnode_bytes_to_hash", .gauge, "Bytes of the files that came last (at the start, of all files).",
+      figures.bytesToHash)
   }
 
   /// - `known`: the ends that have a sample from the start, because Prometheus sees no increase at a series' first

@@ -74,9 +74,10 @@ final class SendLog: Sendable {
     let what = offers.count == 1 ? Console.escaped(offers[0].path) : "\(offers.count) files and folders"
     Console.log(.info, "ready: \(what), \(Format.size(byteCount)). Run this on the other machine:")
     if !json { Console.output(command) }
-    if isPrivate { Console.log(.info, "there it needs --swarm-key FILE too, with the same key") }
+    if isPrivate { Console.log(.info, "there, add --swarm-key FILE with the same key") }
     if addresses.allSatisfy(\.isLoopback) {
-      Console.log(.warning, "warning: only this machine can run it, since the address \(address.host) is its own alone")
+      Console.log(
+        .warning, "warning: it works only on this machine, because no other machine can reach \(address.host)")
     }
   }
 
@@ -118,7 +119,7 @@ final class SendLog: Sendable {
     case .began(let fetch): tell(fetch, "fetching") { "[\(fetch.peer.short)] \(fetch.address) fetches \($0)" }
     case .left(let fetch):
       tell(fetch, "fetchEnded") { path in
-        "[\(fetch.peer.short)] left after \(Format.share(fetch.share)) of \(path): it has the rest from elsewhere, or "
+        "[\(fetch.peer.short)] left after \(Format.share(fetch.share)) of \(path): it got the rest from other peers, or "
           + "was interrupted" + (self.count == nil ? "" : ", so it does not count")
       }
     case .complete(let fetch):
@@ -178,7 +179,8 @@ final class SendLog: Sendable {
       state.offers.values.contains { $0.isFolder && $0.path == paths.folderPath && $0.id != folder.listing.folderID }
     }
     if isNews {
-      lines.warn("\(paths.folderPath) has changed: the line above fetches it as it was, as long as its files are there")
+      lines.warn(
+        "\(paths.folderPath) has changed: the command above fetches the old version, while its files are unchanged")
     }
   }
 
@@ -200,7 +202,7 @@ final class SendLog: Sendable {
   /// Prints an event of the node. Called on threads that serve peers, which must not wait for the reader. `FetchWatch`
   /// reports how much each peer has.
   func print(_ event: NodeEvent) {
-    lines.print(event, withdrawalAdvice: ": its link is no longer good; end this and send it again")
+    lines.print(event, withdrawalAdvice: ": its link no longer works; end this command and send it again")
   }
 }
 

@@ -40,7 +40,7 @@ struct ServingLines: Sendable {
     }
     let why = error.isClosedByPeer ? "its reader has closed it" : error.reason.lowercased()
     Console.log(
-      .warning, "warning: cannot write to stdout: \(why); lines are lost from now on, and peers are served as before")
+      .warning, "warning: cannot write to stdout: \(why); lines are lost from now on; peers are still served")
   }
 
   func listening(_ address: Endpoint, _ peerID: PeerID) {

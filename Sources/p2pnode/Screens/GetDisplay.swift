@@ -16,7 +16,7 @@ final class GetDisplay: DownloadObserver {
       Console.show { _, _ in [ScreenLine("a folder: fetching its listing (\(Format.size(length)))", .dim)] }
     case .prepared(let name, let length):
       (screen.name, screen.length) = (name, length)
-      Console.show { _, _ in [ScreenLine("\(Console.escaped(name)): looking at what is here", .dim)] }
+      Console.show { _, _ in [ScreenLine("\(Console.escaped(name)): checking what is already on the disk", .dim)] }
     case .waiting(let wait): waits(wait)
     case .progress(let progress): Console.show { screen.render(progress, $0, $1) }
     case .resumed(_, let bytes): screen.resumedBytes += bytes
@@ -50,7 +50,7 @@ struct PeerTrouble {
   mutating func see(_ update: DownloadUpdate) {
     switch update {
     case .report(.peerBanned(let peer)): say(peer.short, " is banned: it sent wrong data")
-    case .unresolved(let source, let reason): say("\(source)", ": \(reason); it is looked up again")
+    case .unresolved(let source, let reason): say("\(source)", ": \(reason); the name is looked up again")
     case .peerEnded(_, _, .lied): break  // its ban is reported
     case .peerEnded(let address, let peer, let end):
       say("\(peer.map { "\($0.short) at " } ?? "")\(address)", ": \(Console.escaped(end.description))")

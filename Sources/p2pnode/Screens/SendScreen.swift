@@ -48,7 +48,7 @@ struct SendScreen {
   }
 
   private func title(_ width: Int, _ style: ScreenStyle) -> ScreenLine {
-    if isStopping { return ScreenLine("finishing what is being sent (Ctrl-C: end now)") }
+    if isStopping { return ScreenLine("finishing running uploads (Ctrl-C: end now)") }
     var left = ScreenLine("sending ")
     left.add(Console.escaped(name), .bold)
     let speed = ScreenLine(Format.rate(bytesPerSecond), .green)

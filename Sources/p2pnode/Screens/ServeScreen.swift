@@ -35,7 +35,7 @@ struct ServeScreen {
   }
 
   private func title(_ width: Int, _ style: ScreenStyle) -> ScreenLine {
-    var left = ScreenLine(isStopping ? "finishing what is being sent (Ctrl-C: end now)" : "serving ")
+    var left = ScreenLine(isStopping ? "finishing running uploads (Ctrl-C: end now)" : "serving ")
     if !isStopping { left.add(Console.escaped(folder), .bold) }
     let files = "\(Format.count(status.files, "file")), \(Format.size(status.fileBytes))"
     return .sides(left, ScreenLine(files), columns: width, style)

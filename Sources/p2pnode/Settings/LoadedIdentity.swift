@@ -36,7 +36,7 @@ struct LoadedIdentity: ~Copyable {
     do throws(SecretFileError) { return try file(path) } catch {
       guard case .inUse = error, !isNamed else { throw Failure(error) }
       if !isQuiet && settings.logLevel >= .warning {
-        Console.log(.warning, "warning: \(error); this command has an identity of its own")
+        Console.log(.warning, "warning: \(error); this command uses a temporary identity")
       }
       return ephemeral()
     }
@@ -63,7 +63,7 @@ struct LoadedIdentity: ~Copyable {
       reason = error.message
     }
     if !isQuiet && settings.logLevel >= .warning {
-      Console.log(.warning, "warning: \(reason); the line of this send is good only until it ends")
+      Console.log(.warning, "warning: \(reason); the command that this send prints works only until it ends")
     }
     return ephemeral()
   }
