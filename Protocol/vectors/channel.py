@@ -28,8 +28,8 @@ def answers_file(out):
 
 
 def payloads_file(out):
-    out.comment("Payloads of messages 2 and 3 in clear, and what is read from each. A field that the payload does not have is",
-                "not listed. `port` u16, `capabilities` u32, `requests` u16; `agent` and `zone` are text.")
+    out.comment("Payloads of messages 2 and 3 in clear, and what is read from each. A field that the payload",
+                "does not have, and a port of 0, is not listed. `port` u16, `capabilities` u32, `requests` u16; `agent` and `zone` are text.")
 
     def case(name, payload, **fields):
         out.comment("")

@@ -372,11 +372,15 @@ def sequences_file(out):
                          ("have", have(1, 0, 0, 1)), ("bitmap", bitmap(1, 0, 2, b"\0")), ("peers", peers(1)),
                          ("promised", promised(1, 0))]:
         case(label, "ok", value, "it was on its way: dropped")
+    case("opened", "ok", opened(), "dropped, though the server should not send it")
+    case("withdrawn-twice", "ok", withdrawn(1) * 2, "dropped")
 
     case = state("refused", "A fetcher has sent OPEN with handle 1, and OPENED with status 1 has come.", asked,
                  refused_frame(1, 1))
     case("opened", 2, opened(), "OPEN is answered once")
     case("withdrawn", 2, withdrawn(1), "the handle is not open")
+    case("have", "ok", have(1, 0, 0, 1), "dropped")
+    case("page", "ok", good_page, "dropped")
 
     def empty_opened(identifier, root):
         return opened_frame(1, proof(file_key(None, identifier), b"have", h, 1), 0, root)
