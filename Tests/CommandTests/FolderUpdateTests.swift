@@ -241,6 +241,18 @@ import Testing
     #expect(get.stdout.bytes.isEmpty && !get.stderr.bytes.isEmpty, "\(get)")
   }
 
+  @Test func `a dry run of a file's ID exits with 64 and changes nothing`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 100_000)
+    try workbench.write(["kept": [7]], in: "place")
+    for options in [["-o", "place/kept", "--force"], ["-o", "place/new"], ["-o", "place"]] {
+      let get = try workbench.ended(
+        try workbench.start(["get", fileID, "--peer", served.address, "--dry-run"] + options))
+      #expect(get.code == 64 && get.stderr.text.contains("leave it out to fetch the file"), "\(get)")
+      #expect(get.stdout.bytes.isEmpty, "\(get)")
+    }
+    #expect(try workbench.files(in: "place") == ["kept": [7]])
+  }
+
   // MARK: Crashes
 
   @Test(.enabled(if: Trace.isHere, "strace is not here"))

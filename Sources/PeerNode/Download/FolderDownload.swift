@@ -57,7 +57,8 @@ final class FolderDownload: Sendable {
     let isAdded = context.threads.add(link) { connections, now in
       DownloadRun(
         link, length: request.length, peers: request.peers, target: request.target, on: context, over: connections,
-        settings: request.settings, sharing: sharing, isListingOnly: request.folder.isListingOnly,
+        settings: request.settings, sharing: sharing,
+        isListingOnly: request.folder.isListingOnly || request.folder.isPlanOnly,
         resolve: request.resolve, onUpdate: download.queue.put,
         onListed: request.folder.isListingOnly ? nil : { self.listed($0, by: link) }, at: now)
     } onEnd: { result in

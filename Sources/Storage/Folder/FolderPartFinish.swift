@@ -103,7 +103,7 @@ extension FolderPart {
   private static func removeRest(of part: borrowing LockedPartFolder) {
     let names = [
       PartFolderName.probe, PartFolderName.listing, PartFolderName.suggestion, PartFolderName.output,
-      PartFolderName.journal,
+      PartFolderName.suggestionDraft, PartFolderName.outputDraft, PartFolderName.journal,
       PartFolderName.lock,
     ]
     for name in names {

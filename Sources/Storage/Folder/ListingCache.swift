@@ -23,8 +23,10 @@ public struct ListingCache: Hashable, Sendable {
     try? StateFolders.make(folder)
     guard let directory = try? Directory(folder) else { return }
     let name = ListingCache.name(of: folderID)
-    ListingCache.write(Array(suggestedName.utf8), as: name + ListingCache.suggestionEnding, in: directory)
-    ListingCache.write(listing.bytes, as: name, in: directory)
+    // Several processes may keep the same listing at a time.
+    for (name, bytes) in [
+      (name + ListingCache.suggestionEnding, Array(suggestedName.utf8)), (name, listing.bytes),
+    ] { ListingCache.write(bytes, as: name, draft: ".\(name).\(Environment.processID)", in: directory) }
     prune(directory, keeping: name)
   }
 
@@ -63,7 +65,7 @@ public struct ListingCache: Hashable, Sendable {
   /// Keeps the name that the output of a part folder will have, so that `LeftPart` knows it even after a kill.
   public static func keepOutputName(_ name: String, inPart path: String) {
     guard let directory = try? Directory(path) else { return }
-    write(Array(name.utf8), as: PartFolderName.output, in: directory)
+    write(Array(name.utf8), as: PartFolderName.output, draft: PartFolderName.outputDraft, in: directory)
   }
 
   private static func text(at name: String) -> String? {
@@ -76,11 +78,14 @@ public struct ListingCache: Hashable, Sendable {
   public static func keepSuggestedName(_ suggestedName: String, besideListing path: String) {
     let parts = PathParts(path)
     guard parts.name == FolderPart.listingName, let directory = try? Directory(parts.folder) else { return }
-    write(Array(suggestedName.utf8), as: PartFolderName.suggestion, in: directory)
+    write(
+      Array(suggestedName.utf8), as: PartFolderName.suggestion, draft: PartFolderName.suggestionDraft, in: directory)
   }
 
-  private static func write(_ bytes: [UInt8], as name: String, in directory: borrowing Directory) {
-    let draft = ".\(name).\(Environment.processID)"
+  /// Writes a file under a draft name first, so that no part of it ever has the real name.
+  private static func write(
+    _ bytes: [UInt8], as name: String, draft: String, in directory: borrowing Directory
+  ) {
     do throws(Errno) {
       try? directory.remove(draft)
       let file = try directory.open(draft, [.readWrite, .createExclusive, .noFollow], mode: 0o600)

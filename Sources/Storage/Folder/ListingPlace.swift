@@ -24,7 +24,11 @@ extension FolderPart {
     guard let parent = try? Directory(folderPath),
       let part = (try? LockedPartFolder.open(name(of: folderID), in: parent)) ?? nil
     else { return }
-    for name in [PartFolderName.listing, PartFolderName.suggestion, PartFolderName.output] { try? part.remove(name) }
+    let names = [
+      PartFolderName.listing, PartFolderName.suggestion, PartFolderName.output, PartFolderName.suggestionDraft,
+      PartFolderName.outputDraft,
+    ]
+    for name in names { try? part.remove(name) }
     removeEmptyPart(of: folderID, inFolder: folderPath)
   }
 

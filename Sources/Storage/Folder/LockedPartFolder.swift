@@ -93,6 +93,9 @@ enum PartFolderName {
   static let suggestion = "name"
   /// The name that the output will have.
   static let output = "output"
+  /// Drafts of the two names. A killed process may leave them.
+  static let suggestionDraft = ".name"
+  static let outputDraft = ".output"
   static let journal = "journal"
   /// The file that the download locks.
   static let lock = "lock"

@@ -76,7 +76,7 @@ final class GetFailures: DownloadObserver {
         Exit.ioError, "cannot start: \(errno); free memory or raise the limit of open files (ulimit -n), and try again")
     case .badListing(let fault): Failure(fault, listingOf: fileID)
     // Only the verbs that fetch just a listing get this error for a file.
-    case .notAFolder: Failure(Exit.usage, "\(error)")
+    case .notAFolder: Failure(Exit.usage, "\(error); --dry-run plans only folders: leave it out to fetch the file")
     case .nothingWanted:
       Failure(
         Exit.usage,
