@@ -64,6 +64,27 @@ import Testing
     if options.isEmpty { #expect(found.items.count == tree.items.count) }
   }
 
+  @Test func `a folder whose listing is kept is streamed when a peer comes later`() throws {
+    let tree = Tree.sample(largeBytes: 1 << 20)
+    let from = try serve(tree)
+    // Both commands have one state folder, so the second one finds the listing there.
+    func start(_ options: String...) throws -> Child {
+      try workbench.start(
+        ["get", from.id, "--peer", from.served.address, "-o", "-"] + options,
+        through: ["/usr/bin/env", "P2PNODE_HOME=\(workbench.path("home"))"])
+    }
+    #expect(try workbench.ended(start()).code == 0)
+    from.served.child.signal(SIGTERM)
+    try workbench.ended(from.served.child)
+    let stream = try start("--wait", "forever")
+    try workbench.line(of: stream, with: "fetching its listing")
+    try workbench.line(of: stream, with: "Waiting for a peer")
+    _ = try workbench.serve(workbench.path("served"), at: from.served.address)
+    #expect(try workbench.ended(stream).code == 0, "\(stream.stderr)")
+    let isSame = try unpacked(stream.stdout.bytes, as: "unpacked") == tree
+    #expect(isSame)
+  }
+
   @Test func `only wanted bytes cross the wire`() throws {
     let tree = Tree.sample(largeBytes: 3 << 20)
     let from = try serve(tree)

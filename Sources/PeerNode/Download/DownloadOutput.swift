@@ -103,6 +103,9 @@ final class DownloadOutput {
 
   /// Prepares the place. Returns the existing data if it is known at once; nil: the message `prepared` will bring it.
   func prepare(_ manifest: Manifest) throws(PartFileError) -> Resumable? {
+    let requested = target
+    // A listing that was found early has its own place, too: it never goes to the stream of the contents.
+    if manifest.kind == .folder { target = target.listing(of: link.fileID) }
     if let foundEarly { return begin(.complete(name: foundEarly.name, foundEarly.file), manifest) }
     if let part = folder.take() { return begin(.part(part), manifest) }
     if target.isStream, manifest.kind != .folder {
@@ -111,9 +114,8 @@ final class DownloadOutput {
       return Resumable()
     }
     look?.stop()
-    let storage = OutputPreparation(link.fileID, manifest, target)
+    let storage = OutputPreparation(link.fileID, manifest, requested)
     preparation = storage
-    if manifest.kind == .folder { target = target.listing(of: link.fileID) }
     storage.start(on: queues, after: look != nil, link)
     return nil
   }
