@@ -28,8 +28,9 @@ def answers_file(out):
 
 
 def payloads_file(out):
-    out.comment("Payloads of messages 2 and 3 in clear, and what is read from each. A field that the payload",
-                "does not have, and a port of 0, is not listed. `port` u16, `capabilities` u32, `requests` u16; `agent` and `zone` are text.")
+    out.comment("Payloads of messages 2 and 3 in clear, and the fields of each as they are sent. A field that the payload does not",
+                "have is not listed. `port` u16: 0 means the same as no port; `capabilities` u32; `requests` u16: a requester",
+                "reads 0 as 1; `agent` and `zone` are text.")
 
     def case(name, payload, **fields):
         out.comment("")
@@ -41,7 +42,7 @@ def payloads_file(out):
     case("all", tlv(1, u16(9800)) + tlv(2, u32(1)) + tlv(3, b"p2pnode/0.1") + tlv(4, u16(64)) + tlv(5, b"rack-12"),
          port=u16(9800), capabilities=u32(1), agent=b"p2pnode/0.1", requests=u16(64), zone=b"rack-12")
     case("any-order", tlv(5, b"a") + tlv(1, u16(1)) + tlv(3, b""), port=u16(1), agent=b"", zone=b"a")
-    case("port-0", tlv(1, u16(0)))
+    case("port-0", tlv(1, u16(0)), port=u16(0))
     case("unknown-types", tlv(0, b"") + tlv(99, b"skipped") + tlv(99, b"twice") + tlv(1, u16(2)) + tlv(255, b"\xFF"),
          port=u16(2))
     case("unknown-capabilities", tlv(2, u32(0xFFFFFFFE)), capabilities=u32(0xFFFFFFFE))

@@ -501,6 +501,8 @@ def links_file(out):
     good("no-port", link("peer=%s@h" % PEER_A, "peer=%5B::1%5D", "peer=192.0.2.1"),
          peers=[PEER_A + "@h:9800", "[::1]:9800", "192.0.2.1:9800"],
          written=link("peer=%s@h:9800" % PEER_A, "peer=%5B::1%5D:9800", "peer=192.0.2.1:9800"))
+    good("ipv6-impossible", link("peer=%5B1:::2%5D:1"), peers=["[1:::2]:1"])
+    good("ipv4-impossible", link("peer=999.0.2.1:1"), peers=["999.0.2.1:1"])
     good("tilde", link("name=~a~"), "~a~", written=link("name=%7Ea%7E"))
     good("all-encoded", link("peer=%68%3A%31", "length=%30"), length=0, peers=["h:1"],
          written=link("length=0", "peer=h:1"))

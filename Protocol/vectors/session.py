@@ -228,6 +228,16 @@ def flip(value):
     return bytes([value[0] ^ 1]) + value[1:]
 
 
+SENT, RECEIVED = 0, 1
+
+
+def frame_count(frames):
+    count = 0
+    while frames:
+        frames, count = frames[4 + int.from_bytes(frames[:4], "big"):], count + 1
+    return count
+
+
 def sequences_file(out):
     h = fixed("handshake hash")
     key = file_key(None, FILE)
@@ -244,24 +254,27 @@ def sequences_file(out):
                 "The file has %d bytes, byte i is (i*i + 7*i + 3) mod 251. The handshake hash is `handshake-hash`." % LENGTH,
                 "The fetcher is the dialer, the server the listener, and the server has the whole file.", "",
                 "`<state>.sent` and `<state>.received` are the frames that this end has sent and received so far, each direction",
-                "on its own. `<state>.<case>.<result>` are the frames that come next. The result is the code of the GOODBYE",
-                "after which this end closes, `ok` if the connection stays open, or `any` if the text allows both code 2 and `ok`.",
-                "Where a state has a fileID of its own, it is about that file.")
+                "on its own. `<state>.order` says how the two interleave, a byte a frame: 00 is the next frame of `sent`, 01 the",
+                "next one of `received`. `<state>.<case>.<result>` are the frames that come next. The result is the code of the",
+                "GOODBYE after which this end closes, `ok` if the connection stays open, or `any` if the text allows both code 2",
+                "and `ok`. Where a state has a fileID of its own, it is about that file.")
     out.value("handshake-hash", h)
     out.value("fileID", FILE)
 
-    def state(name, text, sent, received, identifier=None):
+    def state(name, text, steps, identifier=None):
+        """`steps`: pairs of SENT or RECEIVED and frames, in order."""
         out.comment("", text)
         if identifier:
             out.value(name + ".fileID", identifier)
-        out.value(name + ".sent", sent)
-        out.value(name + ".received", received)
+        for direction, label in [(SENT, "sent"), (RECEIVED, "received")]:
+            out.value(name + "." + label, b"".join(frames for way, frames in steps if way == direction))
+        out.value(name + ".order", b"".join(u8(way) * frame_count(frames) for way, frames in steps))
 
         def case(label, result, value, meaning):
             out.value("%s.%s.%s" % (name, label, result), value, meaning)
         return case
 
-    case = state("asked", "A fetcher has sent OPEN with handle 1.", asked, b"")
+    case = state("asked", "A fetcher has sent OPEN with handle 1.", [(SENT, asked)])
     case("opened", "ok", opened(), "the answer")
     for status in [1, 2, 3]:
         case("status-%d" % status, "ok", refused_frame(1, status), "the answer")
@@ -286,7 +299,7 @@ def sequences_file(out):
     case("peers", 2, peers(1), "PEERS before OPENED")
     case("promised", 2, promised(1, 0), "PROMISED before OPENED")
 
-    case = state("opened", "Then OPENED has come.", asked, opened())
+    case = state("opened", "Then OPENED has come.", [(SENT, asked), (RECEIVED, opened())])
     case("opened-again", 2, opened(), "OPEN is answered once")
     case("refused-again", 2, refused_frame(1, 1), "OPEN is answered once")
     case("page", 2, good_page, "PAGE that was not asked for")
@@ -295,10 +308,11 @@ def sequences_file(out):
     case("withdrawn", "ok", withdrawn(1), "the file is gone")
     case("withdrawn-handle", 2, withdrawn(2), "handle 2 was never used")
     case("withdrawn-twice", 2, withdrawn(1) * 2, "the handle is gone after the first")
-    case("have", "ok", have(1, 0, 0, 1), "news")
+    case("have", "ok", have(1, 0, 0, 1), "the server has the whole file: not new, and allowed")
     case("have-beyond", "ok", have(1, 9, 0, 1), "the file has no chunk 9: ignored")
     case("have-handle", 2, have(2, 0, 0, 1), "handle 2 was never used")
-    case("bitmap", "ok", bitmap(1, 0, 1, b"\0") + bitmap(1, 1, 1, b"\x80"), "news, in the order of the chunks")
+    case("have-handle-0", 2, have(0, 0, 0, 1), "handle 0 was never used")
+    case("bitmap", "ok", bitmap(1, 0, 1, b"\0") + bitmap(1, 1, 1, b"\x80"), "not new, in the order of the chunks")
     case("bitmap-zero", "ok", bitmap(1, 0, 2, b"\0"), "no whole chunk")
     case("bitmap-beyond", "ok", bitmap(1, 0, 8, b"\xFF"), "the file has two chunks: the rest is ignored")
     case("bitmap-twice", 2, bitmap(1, 0, 2, b"\0") * 2, "a BITMAP told of chunk 0 before")
@@ -313,7 +327,8 @@ def sequences_file(out):
     case("pong", "ok", pong(5), "a PONG that answers nothing is ignored")
     case("own-handle", 2, page_get(1, 0), "handle 1 is this end's: the other end has opened nothing")
 
-    case = state("page", "Then the fetcher has sent PAGE_GET 0.", asked + page_get(1, 0), opened())
+    case = state("page", "Then the fetcher has sent PAGE_GET 0.",
+                 [(SENT, asked), (RECEIVED, opened()), (SENT, page_get(1, 0))])
     case("page", "ok", good_page, "the answer")
     case("number", 2, page_frame(1, 1, CHUNKS), "page 1 was not asked for")
     case("handle", 2, page_frame(2, 0, CHUNKS), "handle 2 was never used")
@@ -324,10 +339,9 @@ def sequences_file(out):
     case("three-hashes", 6, page_frame(1, 0, CHUNKS + [ZERO]), "n is 2 for this file")
     case("uncle", 6, page_frame(1, 0, CHUNKS, [ZERO]), "m is 0 for this file")
 
-    sent = asked + page_get(1, 0) + requests
-    received = opened() + good_page
+    requested = [(SENT, asked), (RECEIVED, opened()), (SENT, page_get(1, 0)), (RECEIVED, good_page), (SENT, requests)]
     case = state("request", "Then PAGE has come, and the fetcher has sent REQUEST 1 of chunk 1 leaf 1, and REQUEST 2 of chunk 1\n"
-                 "# leaves 0 and 1, both with leaf hashes.", sent, received)
+                 "# leaves 0 and 1, both with leaf hashes.", requested)
     case("answer", "ok", answer1, "the answer to REQUEST 1")
     case("busy", "ok", busy(2) + busy(1), "BUSY may overtake")
     case("busy-twice", 2, busy(1) * 2, "a request is answered once")
@@ -350,53 +364,66 @@ def sequences_file(out):
     case("hashes-more", 6, data(1, 1, 1, LEAF1, LAST + [ZERO]), "the chunk has 2 leaves; 3 is possible on the wire")
     case("bytes", 6, data(1, 1, 1, flip(LEAF1), LAST), "does not hash to its leaf hash")
 
-    case = state("cancelled", "Then the fetcher has sent CANCEL 1.", sent + cancel(1), received)
+    case = state("cancelled", "As `request`; then the fetcher has sent CANCEL 1.", requested + [(SENT, cancel(1))])
     case("answer", "ok", answer1, "it was on its way: dropped")
     case("bytes", "ok", data(1, 1, 1, flip(LEAF1), LAST), "nothing of it is hashed")
     case("busy", "ok", busy(1), "it was on its way: dropped")
     case("busy-twice", 2, busy(1) * 2, "a request is answered once")
     case("twice", 2, answer1 * 2, "its answer has ended")
     case("bytes-more", 2, data(1, 1, 1, LEAF1 + b"\0", LAST), "it is dropped, and still checked for its form")
+    case("hashes-false", "ok", data(1, 1, 1, LEAF1, [flip(LAST[0]), LAST[1]]), "nothing of it is hashed")
+    case("hashes-more", 6, data(1, 1, 1, LEAF1, LAST + [ZERO]), "the chunk has 2 leaves: a wrong number is a lie also here")
+    case("hashes-missing", 2, data(1, 1, 1, LEAF1), "leaf hashes were asked for")
     case("forgotten", 2, data(2, 0, 1, LEAF0, LAST, False) + answer1, "the answer to a later REQUEST has begun")
 
-    case = state("withdrawn", "As `request`; then WITHDRAWN has come.", sent, received + withdrawn(1))
+    begun = busy(1) + data(2, 0, 1, LEAF0, LAST, False)
+    case = state("begun", "As `request`; then BUSY 1 and the first DATA for REQUEST 2 have come, and the fetcher has sent CANCEL 2.",
+                 requested + [(RECEIVED, begun), (SENT, cancel(2))])
+    case("rest", "ok", data(2, 1, 1, LEAF1), "it was on its way: dropped")
+    case("busy", "ok", busy(2), "dropped, though the server should not send it after DATA")
+    case("busy-twice", 2, busy(2) * 2, "after BUSY the id is forgotten")
+    case("busy-rest", 2, busy(2) + data(2, 1, 1, LEAF1), "after BUSY the id is forgotten")
+    case("hashes-again", 2, data(2, 1, 1, LEAF1, LAST), "leaf hashes are in the first DATA alone")
+
+    case = state("withdrawn", "As `request`; then WITHDRAWN has come.", requested + [(RECEIVED, withdrawn(1))])
     case("answer", "ok", answer1, "dropped, though the server should not send it")
     case("busy", "ok", busy(1), "dropped")
-    case("have", "ok", have(1, 0, 0, 1), "dropped")
+    news = [("page", good_page), ("have", have(1, 0, 0, 1)), ("bitmap", bitmap(1, 0, 2, b"\0")), ("peers", peers(1)),
+            ("promised", promised(1, 0))]
+    for label, value in news:
+        case(label, "ok", value, "dropped")
     case("withdrawn", 2, withdrawn(1), "a handle is withdrawn once")
     case("opened", 2, opened(), "no OPEN waits for it")
 
     case = state("closed", "As `request`; then the fetcher has sent CANCEL 1, CANCEL 2 and CLOSE 1.",
-                 sent + cancel(1) + cancel(2) + close(1), received)
-    for label, value in [("answer", answer1), ("busy", busy(1)), ("withdrawn", withdrawn(1)), ("page", good_page),
-                         ("have", have(1, 0, 0, 1)), ("bitmap", bitmap(1, 0, 2, b"\0")), ("peers", peers(1)),
-                         ("promised", promised(1, 0))]:
+                 requested + [(SENT, cancel(1) + cancel(2) + close(1))])
+    for label, value in [("answer", answer1), ("busy", busy(1)), ("withdrawn", withdrawn(1))] + news:
         case(label, "ok", value, "it was on its way: dropped")
-    case("opened", "ok", opened(), "dropped, though the server should not send it")
-    case("withdrawn-twice", "ok", withdrawn(1) * 2, "dropped")
+    for label, value in [("opened", opened()), ("opened-refused", refused_frame(1, 1)), ("withdrawn-twice", withdrawn(1) * 2)]:
+        case(label, "ok", value, "dropped, though the server should not send it")
 
-    case = state("refused", "A fetcher has sent OPEN with handle 1, and OPENED with status 1 has come.", asked,
-                 refused_frame(1, 1))
+    case = state("refused", "A fetcher has sent OPEN with handle 1, and OPENED with status 1 has come.",
+                 [(SENT, asked), (RECEIVED, refused_frame(1, 1))])
     case("opened", 2, opened(), "OPEN is answered once")
     case("withdrawn", 2, withdrawn(1), "the handle is not open")
-    case("have", "ok", have(1, 0, 0, 1), "dropped")
-    case("page", "ok", good_page, "dropped")
+    for label, value in news:
+        case(label, "ok", value, "dropped, though the server should not send it")
 
     def empty_opened(identifier, root):
         return opened_frame(1, proof(file_key(None, identifier), b"have", h, 1), 0, root)
 
     empty, wrong = file_id(0, ZERO), file_id(0, flip(ZERO))
-    case = state("empty", "A fetcher has sent OPEN of an empty file with handle 1.", open_frame(1, file_key(None, empty), h, 0),
-                 b"", empty)
+    case = state("empty", "A fetcher has sent OPEN of an empty file with handle 1.",
+                 [(SENT, open_frame(1, file_key(None, empty), h, 0))], empty)
     case("opened", "ok", empty_opened(empty, ZERO), "the answer")
     case("root", 6, empty_opened(empty, flip(ZERO)), "the ID does not commit to this root")
 
     case = state("empty-root", "A fetcher has sent OPEN with handle 1. The ID commits to length 0 and a root that is not zero.",
-                 open_frame(1, file_key(None, wrong), h, 0), b"", wrong)
+                 [(SENT, open_frame(1, file_key(None, wrong), h, 0))], wrong)
     case("opened", 6, empty_opened(wrong, flip(ZERO)), "the ID commits to this root, but an empty file has another one")
     case("status-1", "ok", refused_frame(1, 1), "no end has such a file")
 
-    case = state("new", "A server has received nothing yet.", b"", b"")
+    case = state("new", "A server has received nothing yet.", [])
     case("open", "ok", asked, "answered OPENED 0")
     case("open-other", "ok", frame(0x02, u32(1) + bucket(key) + flip(proof(key, b"open", h, 0))), "answered status 1")
     case("request", 2, request(1, 1, 0, 0, 1), "handle 1 was never open")
@@ -405,13 +432,16 @@ def sequences_file(out):
     case("cancel", "ok", cancel(1), "CANCEL of an unknown id is ignored")
     case("opened", 2, opened(), "this end has sent no OPEN")
 
-    case = state("serving", "Then OPEN with handle 1 has come, and the server has sent OPENED.", opened(name=b"a.bin"), asked)
+    case = state("serving", "Then OPEN with handle 1 has come, and the server has sent OPENED.",
+                 [(RECEIVED, asked), (SENT, opened(name=b"a.bin"))])
     case("page-get", "ok", page_get(1, 0), "answered PAGE")
     case("page-get-1", 2, page_get(1, 1), "the file has one page")
     case("page-get-handle", 2, page_get(2, 0), "handle 2 was never open")
     case("page-gets-64", "ok", page_get(1, 0) * 64, "a page may be asked for again")
     case("page-gets-65", 2, page_get(1, 0) * 65, "if no PAGE has left: at most 64 unanswered")
     case("request", "ok", requests, "answered in order")
+    many = b"".join(request(number, 1, 0, 0, 1) for number in range(1, 66))
+    case("requests-65", "ok", many, "if no DATA has left, the 65th is answered BUSY, or by DATA if the server accepts more")
     case("request-id-0", "ok", request(0, 1, 0, 0, 1), "the first id may be any")
     case("request-id-same", 2, request(1, 1, 0, 0, 1) * 2, "the id does not grow")
     case("request-id-less", 2, request(2, 1, 0, 0, 1) + request(1, 1, 0, 0, 1), "the id does not grow")
@@ -426,32 +456,34 @@ def sequences_file(out):
     case("ping-twice", 2, ping(1) + ping(2), "if the PONG of the first has not left")
     case("open-again", "any", close(1) + asked, "the opener must not use handle 1 again; a server need not remember it")
 
-    case = state("gone", "Then the server has sent WITHDRAWN.", opened(name=b"a.bin") + withdrawn(1), asked)
+    case = state("gone", "Then the server has sent WITHDRAWN.",
+                 [(RECEIVED, asked), (SENT, opened(name=b"a.bin") + withdrawn(1))])
     case("request", "ok", request(1, 1, 0, 0, 1), "it was on its way: dropped without an answer")
+    case("request-id-same", 2, request(1, 1, 0, 0, 1) * 2, "also the id of a REQUEST that is dropped has to grow")
     case("page-get", "ok", page_get(1, 0), "it was on its way: dropped without an answer")
     case("cancel", "ok", cancel(1), "ignored")
     case("close", "ok", close(1), "ignored")
     case("open-again", "any", asked, "the opener must not use handle 1 again; a server need not remember it")
 
-    case = state("hashing", "A server has received nothing yet. It still hashes its files, so it answers no OPEN.", b"", b"")
+    case = state("hashing", "A server has received nothing yet. It still hashes its files, so it answers no OPEN.", [])
     opens = b"".join(frame(0x02, u32(i) + bucket(key) + flip(proof(key, b"open", h, 0))) for i in range(1, 66))
     case("opens-64", "ok", opens[:64 * len(asked)], "64 OPENs unanswered")
     case("opens-65", 2, opens, "at most 64 OPENs unanswered")
 
     announced = opened(name=b"a.bin", availability=1)
     case = state("nothing", "A server has the file in part, and no leaf of it yet. It has sent OPENED and BITMAP.",
-                 announced + bitmap(1, 0, 2, b"\0"), asked)
+                 [(RECEIVED, asked), (SENT, announced + bitmap(1, 0, 2, b"\0"))])
     case("page-get", 2, page_get(1, 0), "no chunk of the page was announced")
     case("request", "ok", request(1, 1, 0, 0, 1), "answered BUSY")
 
     case = state("partial", "A server has the file in part: chunk 1. It has sent OPENED and BITMAP.",
-                 announced + bitmap(1, 0, 2, b"\x40"), asked)
+                 [(RECEIVED, asked), (SENT, announced + bitmap(1, 0, 2, b"\x40"))])
     case("page-get", "ok", page_get(1, 0), "answered PAGE")
     case("request", "ok", request(1, 1, 1, 0, 2), "answered DATA")
     case("request-lacks", "ok", request(1, 1, 0, 0, 1), "answered BUSY")
 
-    case = state("serving-empty", "A server has sent OPENED for an empty file.", empty_opened(empty, ZERO),
-                 open_frame(1, file_key(None, empty), h, 0), empty)
+    case = state("serving-empty", "A server has sent OPENED for an empty file.",
+                 [(RECEIVED, open_frame(1, file_key(None, empty), h, 0)), (SENT, empty_opened(empty, ZERO))], empty)
     case("page-get", 2, page_get(1, 0), "an empty file has no page")
     case("request", 2, request(1, 1, 0, 0, 1), "an empty file has no chunk")
     case("close", "ok", close(1), "the handle is free")

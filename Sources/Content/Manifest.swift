@@ -16,6 +16,20 @@ public enum ManifestFault: Error, Hashable {
   case notThisFile
 }
 
+extension ManifestFault: CustomStringConvertible {
+  /// The fault in words, as GOODBYE carries them.
+  public var description: String {
+    switch self {
+    case .unknownKind(let kind): "kind \(kind) is unknown"
+    case .wrongKind: "it is of another kind"
+    case .unknownChunkSize(let log2): "chunks of 2^\(log2) bytes"
+    case .tooLong(let length): "\(length) bytes are too many"
+    case .emptyWithRoot: "an empty file has a root of zeros"
+    case .notThisFile: "it does not hash to the fileID"
+    }
+  }
+}
+
 /// A file's kind, length, root and name. The fileID proves all but the name, which is only a hint.
 ///
 /// Source: `Protocol/README.md`, "OPENED".

@@ -42,3 +42,28 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     }
   }
 }
+
+extension FrameType: CustomStringConvertible {
+  /// The name in the specification: `PAGE_GET`.
+  public var description: String {
+    switch self {
+    case .open: "OPEN"
+    case .opened: "OPENED"
+    case .pageGet: "PAGE_GET"
+    case .page: "PAGE"
+    case .request: "REQUEST"
+    case .data: "DATA"
+    case .cancel: "CANCEL"
+    case .busy: "BUSY"
+    case .have: "HAVE"
+    case .bitmap: "BITMAP"
+    case .withdrawn: "WITHDRAWN"
+    case .peers: "PEERS"
+    case .ping: "PING"
+    case .pong: "PONG"
+    case .goodbye: "GOODBYE"
+    case .promised: "PROMISED"
+    case .close: "CLOSE"
+    }
+  }
+}

@@ -18,3 +18,15 @@ public enum WireError: Error, Hashable, Sendable {
     }
   }
 }
+
+extension WireError: CustomStringConvertible {
+  /// The error in words, as GOODBYE carries them.
+  public var description: String {
+    switch self {
+    case .badLength(let length): "a frame of length \(length)"
+    case .unknownType(let type): "a frame of type \(type), which this version does not know"
+    case .malformed(let type): "a malformed \(type)"
+    case .invalidText(let type): "a text in \(type) that is not UTF-8"
+    }
+  }
+}

@@ -163,7 +163,7 @@ private func differences(in text: String) -> [String] {
     let listed = Pattern(#"### 0x([0-9A-F]{2}) ([A-Z_]+)(?: \((\d+) bytes\))?"#).matches(in: text)
     #expect(listed.map { UInt8($0[1], radix: 16) } == FrameType.allCases.map(\.rawValue))
     for (row, type) in zip(listed, FrameType.allCases) {
-      #expect(row[2].filter { $0 != "_" } == "\(type)".uppercased())
+      #expect(row[2] == type.description)
       if let bytes = Int(row[3]) { #expect(type.bodyBytes == bytes...bytes) }
     }
   }

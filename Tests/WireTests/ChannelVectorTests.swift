@@ -220,7 +220,7 @@ func `sealed records are the published ones, also after a change of key`(_ file:
     func number(_ field: String) -> UInt64? { has(field) ? vectors.number("\(name).\(field)") : nil }
     func text(_ field: String) -> [UInt8]? { has(field) ? vectors["\(name).\(field)"] : nil }
     let payload = try HandshakePayload(decoding: vectors["\(name).payload"])
-    #expect(payload.listenPort.map { UInt64($0) } == number("port"), "\(name)")
+    #expect(UInt64(payload.listenPort ?? 0) == number("port") ?? 0, "\(name)")
     #expect(UInt64(payload.capabilities.rawValue) == number("capabilities") ?? 0, "\(name)")
     #expect(payload.requestsInFlightMax.map { UInt64($0) } == number("requests"), "\(name)")
     #expect(payload.agent.map { Array($0.utf8) } == text("agent"), "\(name)")

@@ -14,6 +14,11 @@ import Testing
     #expect(!stream.decoder.isMidFrame)
   }
 
+  @Test func `an error names the frame as the specification does`() {
+    #expect("\(WireError.malformed(.pageGet))" == "a malformed PAGE_GET")
+    #expect("\(WireError.invalidText(.goodbye))" == "a text in GOODBYE that is not UTF-8")
+  }
+
   @Test func `every type of frame has an example`() {
     #expect(Set(FrameExample.small.map(\.message.type)) == Set(FrameType.allCases))
   }

@@ -16,7 +16,7 @@ struct FetchedContents: Sendable {
     return nil
   }
 
-  func wasUsed(_ handle: FileHandle) -> Bool { handle.rawValue < nextHandle.rawValue }
+  func wasUsed(_ handle: FileHandle) -> Bool { (1..<nextHandle.rawValue).contains(handle.rawValue) }
 
   /// Returns a handle that was never in use.
   mutating func takeHandle() -> FileHandle {

@@ -28,3 +28,21 @@ public enum PeerFault: Error, Hashable, Sendable {
     case noSuchChunk
   }
 }
+
+extension PeerFault.Violation: CustomStringConvertible {
+  /// The fault in words, as GOODBYE carries them.
+  public var description: String {
+    switch self {
+    case .unknownRequest: "an answer to a REQUEST that does not wait for one"
+    case .answerOutOfOrder: "an answer before the answer to an earlier REQUEST"
+    case .unexpectedLeaves: "leaves that are not due, or do not exist"
+    case .wrongByteCount: "DATA whose leaves have another number of bytes"
+    case .unexpectedLeafHashes: "leaf hashes that are missing, or were not asked for"
+    case .wrongEnd: "the end of an answer too early or too late, or BUSY after DATA"
+    case .idNotIncreasing: "a REQUEST whose id does not grow"
+    case .unknownHandle: "a handle that is not open"
+    case .handleInUse: "an OPEN with a handle that is open"
+    case .noSuchChunk: "a chunk that the file does not have"
+    }
+  }
+}

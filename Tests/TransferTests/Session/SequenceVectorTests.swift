@@ -130,12 +130,16 @@ private struct End {
       if state == "gone" { end.session.withdraw(SequenceVectorTests.handle, .changed) }
     case "refused", "empty", "empty-root", "nothing", "partial", "serving-empty":
       try end.receive(vectors["\(state).received"])
-    case "opened", "page", "request", "cancelled", "withdrawn", "closed":
+    case "opened", "page", "request", "cancelled", "begun", "withdrawn", "closed":
       try end.receive(vectors["opened.received"])
       let depth = states.firstIndex(of: state) ?? states.count
       if depth >= 2 { end.session.fetchPage(0, of: SequenceVectorTests.handle) }
       end.perform()
       if depth >= 3 { try request(at: &end, withdrawn: state == "withdrawn") }
+      if state == "begun" {
+        try end.receive(Array(vectors["begun.received"].dropFirst(vectors["request.received"].count)))
+        end.session.cancel(RequestID(2), of: SequenceVectorTests.handle)
+      }
       if state == "cancelled" { end.session.cancel(RequestID(1), of: SequenceVectorTests.handle) }
       if state == "closed" { end.session.close(SequenceVectorTests.handle) }
     default: return nil
@@ -160,11 +164,29 @@ private struct End {
 
   @Test func `the published frames lead to the states of the published sequences`() throws {
     let states = vectors.names.filter { $0.hasSuffix(".sent") }.map { String($0.dropLast(".sent".count)) }
-    #expect(states.count == 17)
+    #expect(states.count == 18)
     for state in states {
       let end = try #require(try end(in: state), "\(state)")
       #expect(end.code == nil && end.sent == vectors["\(state).sent"], "\(state)")
     }
+  }
+
+  @Test func `the order of each published state has one byte for each of its frames`() throws {
+    func frameCount(_ bytes: [UInt8]) -> Int {
+      var (rest, count) = (bytes[...], 0)
+      while rest.count >= 4 {
+        rest = rest.dropFirst(4 + rest.prefix(4).reduce(0) { $0 << 8 | Int($1) })
+        count += 1
+      }
+      return count
+    }
+    for name in vectors.names where name.hasSuffix(".order") {
+      let state = name.dropLast(".order".count)
+      for (way, label) in [(0, "sent"), (1, "received")] as [(UInt8, String)] {
+        #expect(vectors[name].count { $0 == way } == frameCount(vectors["\(state).\(label)"]), "\(name)")
+      }
+    }
+    #expect(vectors["request.order"] == [0, 1, 0, 1, 0, 0])
   }
 
   @Test func `each published sequence ends as published`() throws {
