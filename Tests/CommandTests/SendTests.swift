@@ -163,6 +163,21 @@ struct SendTests {
     #expect(!all.stderr.text.contains("left out"), "\(all)")
   }
 
+  @Test func `send names the option for links that leave the folder`() throws {
+    _ = try workbench.makeFolder("model")
+    try workbench.makeFile("blob", byteCount: 10)
+    try FileManager.default.createSymbolicLink(
+      atPath: workbench.path("model/data.bin"), withDestinationPath: "../blob")
+    let (child, _) = try send("model")
+    try workbench.line(of: child, with: "ready: model/")
+    let line =
+      "left out of model/: 1 link that leaves the folder; --follow-links sends the files that the links name"
+    #expect(child.stderr.lines.contains(line), "\(child)")
+    let (all, _) = try send("model", "--follow-links")
+    try workbench.line(of: all, with: "ready: model/, 10 B")
+    #expect(!all.stderr.text.contains("left out"), "\(all)")
+  }
+
   @Test(arguments: [
     (["missing"], 66, "cannot read missing: no such file or directory"), (["/dev/null"], 66, "neither a folder nor"),
     (["-"], 64, "not standard input"), ([], 64, "name at least one file or folder"),

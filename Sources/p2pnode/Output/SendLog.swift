@@ -69,7 +69,7 @@ final class SendLog: Sendable {
       Console.output(line.finished)
     }
     for (folder, counts) in leftOut.sorted(by: { $0.key < $1.key }) where !counts.isEmpty {
-      Console.log(.info, "left out of \(Console.escaped(folder)): \(counts)\(SendLog.hidden(counts))")
+      Console.log(.info, "left out of \(Console.escaped(folder)): \(counts)\(SendLog.hidden(counts))\(SendLog.links(counts))")
     }
     let what = offers.count == 1 ? Console.escaped(offers[0].path) : "\(offers.count) files and folders"
     Console.log(.info, "ready: \(what), \(Format.size(byteCount)). Run this on the other machine:")
@@ -87,6 +87,11 @@ final class SendLog: Sendable {
     let names = counts.firstHidden.map(Console.escaped)
     let others = count > names.count ? ["\(count - names.count) more"] : []
     return "; hidden: \((names + others).joined(separator: ", ")); --hidden sends them too"
+  }
+
+  /// What to do if the links belong to what is sent, as in a model cache, whose files are links.
+  private static func links(_ counts: LeftOutCounts) -> String {
+    counts.counts[.link] == nil ? "" : "; --follow-links sends the files that the links name"
   }
 
   private func line(of offer: SentOffer, _ peers: [FileLink.Peer]) -> String {
