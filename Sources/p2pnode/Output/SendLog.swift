@@ -69,7 +69,8 @@ final class SendLog: Sendable {
       Console.output(line.finished)
     }
     for (folder, counts) in leftOut.sorted(by: { $0.key < $1.key }) where !counts.isEmpty {
-      Console.log(.info, "left out of \(Console.escaped(folder)): \(counts)\(SendLog.hidden(counts))\(SendLog.links(counts))")
+      Console.log(
+        .info, "left out of \(Console.escaped(folder)): \(counts)\(SendLog.hidden(counts))\(SendLog.links(counts))")
     }
     let what = offers.count == 1 ? Console.escaped(offers[0].path) : "\(offers.count) files and folders"
     Console.log(.info, "ready: \(what), \(Format.size(byteCount)). Run this on the other machine:")
