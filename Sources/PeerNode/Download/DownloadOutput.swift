@@ -104,19 +104,17 @@ final class DownloadOutput {
   /// Prepares the place. Returns the existing data if it is known at once; nil: the message `prepared` will bring it.
   func prepare(_ manifest: Manifest) throws(PartFileError) -> Resumable? {
     let requested = target
-    // A listing that was found early has its own place, too: it never goes to the stream of the contents.
-    if manifest.kind == .folder { target = target.listing(of: link.fileID) }
+    if manifest.kind == .folder { target = target.listing(of: link.fileID) }  // the stream is for the contents
     if let foundEarly { return begin(.complete(name: foundEarly.name, foundEarly.file), manifest) }
     if let part = folder.take() { return begin(.part(part), manifest) }
-    if target.isStream, manifest.kind != .folder {
+    if target.isStream {
       name = target.name(suggestedBy: manifest)
       link.beginVerifying(into: .stream(try openStream(manifest.layout)))
       return Resumable()
     }
     look?.stop()
-    let storage = OutputPreparation(link.fileID, manifest, requested)
-    preparation = storage
-    storage.start(on: queues, after: look != nil, link)
+    preparation = OutputPreparation(link.fileID, manifest, requested)
+    preparation?.start(on: queues, after: look != nil, link)
     return nil
   }
 
